@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make help says what there is.
+
+TOP	:= $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+OUT	?= $(TOP)/out
+KVER	?= $(shell uname -r)
+# Where the target kernel's headers, vmlinux (for BTF) and KVM modules are; unset:
+# this machine's own.
+KDIR	?= /lib/modules/$(KVER)/build
+BUILD	:= $(OUT)/build/$(KVER)
+
+all: modules tools
+
+help:
+	@echo 'make           fitzroy.ko for the running kernel (or KVER=), and the tool'
+	@echo 'make modules   fitzroy.ko only: $(OUT)/build/KVER/fitzroy.ko'
+	@echo 'make tools     the tool only: $(OUT)/bin/fitzroy'
+	@echo 'make demo      the main job on real input, in emulation: no KVM hardware needed'
+	@echo 'make check     the test suite; last line: N passed, N failed, N skipped'
+	@echo 'make install   the module, the tool and the man pages, on this machine'
+	@echo 'make clean     remove what was built; what was fetched stays in $(OUT)/cache'
+
+# Objects of several kernels live side by side: each has a tree of links to the
+# source and its own layout of KVM's private structures.
+modules:
+	@$(TOP)/scripts/build-module '$(KVER)' '$(KDIR)' '$(BUILD)'
+
+tools:
+	@$(TOP)/scripts/deps build
+	@$(MAKE) --no-print-directory -C $(TOP)/userspace O=$(OUT)
+
+tests: tools
+	@$(MAKE) --no-print-directory -C $(TOP)/userspace O=$(OUT) tests
+	@$(MAKE) --no-print-directory -C $(TOP)/tests O=$(OUT)
+
+demo:
+	@$(TOP)/scripts/demo
+
+check:
+	@$(TOP)/tests/check
+
+install: modules tools
+	install -D -m 644 $(BUILD)/fitzroy.ko $(DESTDIR)/lib/modules/$(KVER)/updates/fitzroy.ko
+	install -D -m 755 $(OUT)/bin/fitzroy $(DESTDIR)/usr/bin/fitzroy
+	install -D -m 644 -t $(DESTDIR)/usr/share/man/man1 $(TOP)/Documentation/man/*.1
+	$(if $(DESTDIR),,depmod $(KVER))
+
+clean:
+	rm -rf $(OUT)/build $(OUT)/bin $(OUT)/lib $(OUT)/tests $(OUT)/obj
+
+.PHONY: all help modules tools tests demo check install clean

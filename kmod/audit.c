@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * audit.c - walk KVM's tables and hold every leaf against its frame's state
+ *
+ * With mmu_lock held no zap can run, so a frame that is not busy has exactly the
+ * entries that its state allows. What a busy frame still has is about to go.
+ */
+#include <linux/mem_encrypt.h>
+#include "capture.h"
+#include "compat/kvm.h"
+#include "mmu.h"
+
+#define WINDOW		(1UL << 18)	/* frames (1 GiB) per hold of mmu_lock */
+
+struct walk {
+	struct fz_vm *vm;
+	struct fz_audit *audit;
+	const struct kvm_memory_slot *slot;
+	gfn_t start, end;		/* of the window */
+};
+
+static bool spte_exec(u64 spte)
+{
+	if (fz_kvm_vendor == FZ_VENDOR_AMD)
+		return !(spte & FZ_SPTE_NPT_NX);
+	if (!(spte & FZ_SPTE_EPT_RWX))
+		return spte & FZ_SPTE_SAVED_X;
+	return spte & FZ_SPTE_EPT_X;
+}
+
+/* Has [hva, hva + size) a live frame whose entries have settled? */
+static bool settled_live(struct fz_vm *vm, unsigned long hva, unsigned long size)
+{
+	unsigned long key, at, last = hva + size - 1;
+	struct fz_region *region;
+	struct fz_frame *frame;
+	unsigned int i;
+
+	xa_for_each_range(&vm->frames.regions, key, region, hva >> FZ_REGION_SHIFT,
+			  last >> FZ_REGION_SHIFT)
+		fz_for_each_frame(region, frame, at, i)
+			if (at >= hva && at <= last &&
+			    fz_wx_live(READ_ONCE(frame->state)) &&
+			    !(READ_ONCE(frame->flags) & FZ_F_BUSY))
+				return true;
+	return false;
+}
+
+/* What of X and W does the entry have that it must not have? */
+static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int has)
+{
+	unsigned long hva = w->slot->userspace_addr +
+			    ((gfn - w->slot->base_gfn) << PAGE_SHIFT);
+	struct fz_region *region;
+	struct fz_frame *frame;
+	unsigned int bad;
+
+	if (level > PG_LEVEL_4K) {
+		bad = has & FZ_ACC_EXEC;
+		if ((has & FZ_ACC_WRITE) && settled_live(w->vm, hva, KVM_HPAGE_SIZE(level)))
+			bad |= FZ_ACC_WRITE;
+		return bad;
+	}
+	region = fz_frames_region(&w->vm->frames, hva);
+	frame = region ? fz_region_frame(region, hva) : NULL;
+	if (!frame)
+		return has & fz_wx_denied(FZ_NONE);
+
+	spin_lock(&region->lock);
+	bad = frame->flags & FZ_F_BUSY ? 0 : has & fz_wx_denied(frame->state);
+	spin_unlock(&region->lock);
+	return bad;
+}
+
+static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
+{
+	unsigned int has = (spte_exec(spte) ? FZ_ACC_EXEC : 0) |
+			   (spte & FZ_SPTE_WRITABLE ? FZ_ACC_WRITE : 0);
+	struct fz_audit_event event = { .spte = spte, .level = level };
+	const struct fz_event_at at = { .gfn = gfn };
+
+	if (level == PG_LEVEL_4K)
+		w->audit->leaves_4k++;
+	else if (level == PG_LEVEL_2M)
+		w->audit->leaves_2m++;
+	else
+		w->audit->leaves_1g++;
+	w->audit->exec += !!(has & FZ_ACC_EXEC);
+
+	if (!excess(w, gfn, level, has))
+		return;
+	w->audit->violations++;
+	fz_count(w->vm, violations);
+	fz_log(w->vm, FZ_REC_AUDIT, &at, &event, sizeof(event));
+	pr_err_ratelimited("fitzroy: audit: VM %llu gfn 0x%llx level %d: entry 0x%llx is not allowed\n",
+			   w->vm->info.id, gfn, level, spte);
+}
+
+static void table(struct walk *w, u64 *spt, int level, gfn_t base)
+{
+	u64 span = KVM_PAGES_PER_HPAGE(level);
+	int i;
+
+	for (i = 0; i < PTRS_PER_PTE; i++, base += span) {
+		u64 spte = READ_ONCE(spt[i]);
+
+		if (base + span <= w->start || base >= w->end ||
+		    !(spte & FZ_SPTE_MMU_PRESENT))
+			continue;
+		if (level == PG_LEVEL_4K || (spte & FZ_SPTE_LARGE))
+			leaf(w, base, level, spte);
+		else
+			table(w, __va(__sme_clr(spte & FZ_SPTE_PFN_MASK)), level - 1, base);
+	}
+}
+
+/* The two-dimensional tables of the slot's address space, a window at a time. */
+static void audit_slot(struct walk *w, int as_id)
+{
+	struct kvm *kvm = w->vm->kvm;
+	gfn_t end = w->slot->base_gfn + w->slot->npages;
+	struct list_head *link;
+
+	for (w->start = w->slot->base_gfn; w->start < end; w->start = w->end) {
+		w->end = min(end, (w->start | (WINDOW - 1)) + 1);
+		read_lock(&kvm->mmu_lock);
+		rcu_read_lock();
+		list_for_each(link, &kvm->arch.tdp_mmu_roots) {
+			struct kvm_mmu_page *sp = fz_sp_of_link(link);
+
+			if (fz_sp_role(sp).smm == as_id)
+				table(w, fz_sp_spt(sp), fz_sp_level(sp), 0);
+		}
+		rcu_read_unlock();
+		read_unlock(&kvm->mmu_lock);
+		cond_resched();
+	}
+}
+
+/* One page of the other MMU: nested guests, and all of it with tdp_mmu=0. */
+static void shadow_page(struct walk *w, struct kvm_mmu_page *sp)
+{
+	union kvm_mmu_page_role role = fz_sp_role(sp);
+	struct kvm_memslots *slots = __kvm_memslots(w->vm->kvm, role.smm);
+	u64 *spt = fz_sp_spt(sp);
+	gfn_t gfn;
+	int i;
+
+	for (i = 0; i < PTRS_PER_PTE; i++) {
+		u64 spte = READ_ONCE(spt[i]);
+
+		if (!(spte & FZ_SPTE_MMU_PRESENT) ||
+		    (role.level > PG_LEVEL_4K && !(spte & FZ_SPTE_LARGE)))
+			continue;
+		gfn = role.direct || !fz_sp_translation(sp) ?
+			fz_sp_gfn(sp) + i * KVM_PAGES_PER_HPAGE(role.level) :
+			fz_sp_translation(sp)[i] >> PAGE_SHIFT;
+		w->slot = __gfn_to_memslot(slots, gfn);
+		if (w->slot)
+			leaf(w, gfn, role.level, spte);
+	}
+}
+
+int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit)
+{
+	struct kvm *kvm = vm->kvm;
+	struct walk w = { .vm = vm, .audit = audit };
+	struct kvm_memory_slot *slot;
+	struct list_head *link;
+	int as_id, bucket, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots); as_id++) {
+		kvm_for_each_memslot(slot, bucket, __kvm_memslots(kvm, as_id)) {
+			w.slot = slot;
+			audit_slot(&w, as_id);
+		}
+	}
+	write_lock(&kvm->mmu_lock);
+	rcu_read_lock();
+	list_for_each(link, &kvm->arch.active_mmu_pages)
+		shadow_page(&w, fz_sp_of_link(link));
+	rcu_read_unlock();
+	write_unlock(&kvm->mmu_lock);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return 0;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * capture.c - from an event to a record
+ *
+ * The page is copied into the ring and the copy is digested there: the digest
+ * and the snapshot cannot disagree, and nothing is copied twice.
+ */
+#include <linux/highmem.h>
+#include <linux/ktime.h>
+#include <linux/xxhash.h>
+#include "capture.h"
+#include "compat/kvm.h"
+#include "rings.h"
+
+static void fill(struct fz_rec *rec, struct fz_vm *vm, enum fz_rec_type type,
+		 const struct fz_event_at *at)
+{
+	struct fz_regs regs;
+
+	rec->type = type;
+	if (vm)
+		rec->vm = vm->info.id;
+	if (!at)
+		return;
+	rec->gfn = at->gfn;
+	if (!at->vcpu)
+		return;
+	fz_regs_read(at->vcpu, &regs);
+	rec->vcpu = at->vcpu->vcpu_id;
+	rec->rip = regs.rip;
+	rec->cr3 = regs.cr3;
+	rec->mode = regs.mode;
+	rec->cpl = regs.cpl;
+	rec->as_id = !!(regs.mode & FZ_MODE_SMM);
+	if (regs.mode & FZ_MODE_GUEST)
+		rec->flags |= FZ_RECF_NESTED;
+}
+
+bool fz_capture_room(void)
+{
+	return fz_ring_room(fz_rings_this(), FZ_REC_PAGE_BYTES);
+}
+
+int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
+	       const struct fz_event_at *at, kvm_pfn_t pfn,
+	       const struct fz_mixed *mixed, u64 *hash)
+{
+	bool page = pfn_valid(pfn);
+	struct fz_ring *ring = fz_rings_this();
+	struct fz_rec *rec;
+	void *from;
+
+	rec = fz_ring_reserve(ring, page ? FZ_REC_PAGE_BYTES : sizeof(*rec),
+			      ktime_get_ns(), true);
+	if (!rec) {
+		fz_count(vm, lost);
+		*hash = 0;
+		return -ENOSPC;
+	}
+	rec->flags = flags;
+	fill(rec, vm, type, at);
+	if (mixed)
+		rec->u.mixed = *mixed;
+	if (page) {
+		from = kmap_local_page(pfn_to_page(pfn));
+		memcpy(rec + 1, from, FZ_PAGE_SIZE);
+		kunmap_local(from);
+		rec->hash = xxh64(rec + 1, FZ_PAGE_SIZE, 0);
+		rec->flags |= FZ_RECF_PAGE;
+	}
+	*hash = rec->hash;
+	fz_ring_commit(ring, rec);
+	fz_rings_wake();
+	return page ? 0 : -EFAULT;
+}
+
+void fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *at,
+	    const void *detail, size_t size)
+{
+	struct fz_ring *ring;
+	struct fz_rec *rec;
+
+	preempt_disable();
+	ring = fz_rings_this();
+	rec = fz_ring_reserve(ring, sizeof(*rec), ktime_get_ns(), false);
+	if (rec) {
+		fill(rec, vm, type, at);
+		if (detail)
+			memcpy(&rec->u, detail, min(size, sizeof(rec->u)));
+		fz_ring_commit(ring, rec);
+		fz_rings_wake();
+	} else if (vm) {
+		fz_count(vm, lost);
+	}
+	preempt_enable();
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm.c - is the running KVM the one that this module was built for?
+ */
+#include <linux/cpufeature.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <fitzroy.h>
+#include "kvm.h"
+
+#define pr_refuse(fmt, ...)	pr_err("fitzroy: not loaded: " fmt "\n", ##__VA_ARGS__)
+
+u32 fz_kvm_vendor;
+static struct file *kvm_file;
+
+/* Read up to @size bytes of a sysfs file; the length or a negative errno. */
+static ssize_t read_file(const char *path, void *buf, size_t size)
+{
+	struct file *file = filp_open(path, O_RDONLY, 0);
+	loff_t pos = 0;
+	ssize_t n;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	n = kernel_read(file, buf, size, &pos);
+	filp_close(file, NULL);
+	return n;
+}
+
+/* Compare a loaded module's build-id (an ELF note: 16 bytes of header) to @want. */
+static int check_build_id(const char *module, const char *want)
+{
+	char path[64], id[41] = "";
+	u8 note[16 + 20];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/notes/.note.gnu.build-id", module);
+	n = read_file(path, note, sizeof(note));
+	if (n == -ENOENT) {
+		pr_refuse("module %s is not loaded, or /sys is not mounted; load it first",
+			  module);
+		return -ENODEV;
+	}
+	if (n != sizeof(note)) {
+		pr_refuse("cannot read the build-id of %s from %s", module, path);
+		return n < 0 ? n : -EINVAL;
+	}
+	bin2hex(id, note + 16, 20);
+	if (strcmp(id, want)) {
+		pr_refuse("the running %s has build-id %s, this module was built for %s; rebuild it for this kernel",
+			  module, id, want);
+		return -ENOEXEC;
+	}
+	return 0;
+}
+
+static bool param_off(const char *path)
+{
+	char value = 0;
+
+	return read_file(path, &value, 1) == 1 && (value == 'N' || value == '0');
+}
+
+static int check_vendor(void)
+{
+	int err;
+
+	if (boot_cpu_has(X86_FEATURE_SVM)) {
+		fz_kvm_vendor = FZ_VENDOR_AMD;
+		err = check_build_id("kvm_amd", FZ_KVM_AMD_BUILD_ID);
+		if (err)
+			return err;
+		if (param_off("/sys/module/kvm_amd/parameters/npt")) {
+			pr_refuse("kvm_amd runs without nested paging (npt=0); load it with npt=1");
+			return -EOPNOTSUPP;
+		}
+		return 0;
+	}
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		pr_refuse("this CPU has neither SVM nor VMX");
+		return -ENODEV;
+	}
+	fz_kvm_vendor = FZ_VENDOR_INTEL;
+	if (param_off("/sys/module/kvm_intel/parameters/ept")) {
+		pr_refuse("kvm_intel runs without EPT (ept=0); load it with ept=1");
+		return -EOPNOTSUPP;
+	}
+	if (param_off("/sys/module/kvm_intel/parameters/unrestricted_guest")) {
+		pr_refuse("kvm_intel runs without unrestricted_guest: it would emulate guest code unseen");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+int fz_kvm_check(void)
+{
+	int err;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		pr_refuse("real-time kernels are not supported: KVM's locks may sleep there");
+		return -EOPNOTSUPP;
+	}
+	/* Open first: what is checked then cannot change. */
+	kvm_file = filp_open("/dev/kvm", O_RDWR, 0);
+	if (IS_ERR(kvm_file)) {
+		err = PTR_ERR(kvm_file);
+		pr_refuse("cannot open /dev/kvm (error %d); load kvm_amd or kvm_intel first", err);
+		return err;
+	}
+	err = check_build_id("kvm", FZ_KVM_BUILD_ID);
+	if (!err)
+		err = check_vendor();
+	if (err)
+		fz_kvm_release();
+	return err;
+}
+
+void fz_kvm_release(void)
+{
+	filp_close(kvm_file, NULL);
+}
+
+struct file *fz_kvm_file(void)
+{
+	return kvm_file;
+}
+
+u32 fz_kvm_refusals(struct kvm *kvm)
+{
+	u32 refuse = 0;
+
+	if (fz_kvm_vendor == FZ_VENDOR_AMD &&
+	    FZ_FIELD(bool, kvm, FZ_SVM_SEV_INFO + FZ_SEV_ACTIVE))
+		refuse |= FZ_REFUSE_ENCRYPTED;
+#ifdef kvm_arch_has_private_mem
+	if (kvm_arch_has_private_mem(kvm))
+		refuse |= FZ_REFUSE_PRIVATE;
+#endif
+	return refuse;
+}

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fault.c - one guest fault, from fetch to grant
+ *
+ * A guest fetches from a frame whose entry has no X. The CPU exits, and KVM's
+ * slow path passes three places where FitzRoy has a say:
+ *
+ *   fz_fault_enter	no lock: the frame becomes PINNED, and every entry that
+ *			maps it is dropped and flushed
+ *   fz_fault_map	mmu_lock held: still PINNED, so nobody in the guest can
+ *			write it: copy, digest, log; the frame becomes EXEC
+ *   fz_fault_entry	the entry is built: X, and not W
+ *
+ * A later write comes the same way: EXEC, PINNED, drop and flush, DIRTY, and an
+ * entry with W and not X. Documentation/wx-states.rst argues why this is sound;
+ * Documentation/locking.rst draws the races.
+ *
+ * KVM builds each entry and installs it under mmu_lock, and fz_mmu_zap() takes
+ * mmu_lock for write. So an entry built on the state before a change is dropped
+ * by the zap that follows the change, and a later one is built on the new state.
+ */
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include "capture.h"
+#include "compat/kvm.h"
+#include "fault.h"
+#include "mmu.h"
+#include "sweep.h"
+
+unsigned int fz_mixed_ms = 10;
+unsigned int fz_hold_ms = 100;
+unsigned int fz_flip_cap = 10000;
+bool fz_lossless;
+
+#define SPLIT_MS	1000	/* how long a region must be quiet to be huge again */
+
+static unsigned long slot_hva(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	return slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+}
+
+/*
+ * Name the instruction that wrote: an instruction that is then fetched from the
+ * frame it wrote can only go on if the frame has W and X at once.
+ */
+static u32 writer_tag(struct kvm_vcpu *vcpu)
+{
+	struct fz_regs regs;
+
+	fz_regs_read(vcpu, &regs);
+	return hash_64(regs.rip ^ (regs.cr3 << 8) ^ ((u64)vcpu->vcpu_id << 56), 32) | 1;
+}
+
+/* Does the frame flip between W and X more often than the cap allows? */
+static bool flips_too_often(struct fz_frame *frame)
+{
+	u16 second = jiffies / HZ;
+
+	if (frame->second != second) {
+		frame->second = second;
+		frame->flips = 0;
+	}
+	if (frame->flips < U16_MAX)
+		frame->flips++;
+	return frame->flips > fz_flip_cap;
+}
+
+static void set_state(struct fz_vm *vm, struct fz_region *region,
+		      struct fz_frame *frame, enum fz_state state)
+{
+	bool was_live = region->live;
+
+	fz_region_set(region, frame, state);
+	if (state == FZ_MIXED)
+		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_MIXED);
+	if (was_live && !region->live)
+		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_SPLIT);
+}
+
+static void log_step(struct fz_vm *vm, const struct fz_step *step,
+		     const struct fz_event_at *at)
+{
+	if (!step->record)
+		return;
+	if (step->record == FZ_REC_WRITE)
+		fz_count(vm, writes);
+	else
+		fz_count(vm, changed);
+	fz_log(vm, step->record, at, NULL, 0);
+}
+
+bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva,
+		   enum fz_event event, const struct fz_event_at *at, u8 flags)
+{
+	const struct fz_step *step;
+	struct fz_frame *frame;
+	bool quiet;
+
+	spin_lock(&region->lock);
+	frame = event == FZ_FETCH ?
+		fz_region_make_frame(&vm->frames, region, hva) :
+		fz_region_frame(region, hva);
+	if (!frame) {
+		spin_unlock(&region->lock);
+		if (event == FZ_FETCH)
+			fz_count(vm, errors);
+		return false;
+	}
+
+	/* Whoever drops its entries owns the frame; the guest comes back. */
+	step = fz_wx_step(frame->state, event);
+	if ((frame->flags & FZ_F_BUSY) || !step->act) {
+		spin_unlock(&region->lock);
+		return false;
+	}
+
+	if (event == FZ_FETCH && frame->state == FZ_DIRTY &&
+	    (frame->writer == writer_tag(at->vcpu) || flips_too_often(frame)))
+		frame->flags |= FZ_F_WANT_MIXED;
+	if (event == FZ_WRITE)
+		frame->writer = writer_tag(at->vcpu);
+
+	if (step->zap) {
+		set_state(vm, region, frame, FZ_PINNED);
+		frame->flags |= FZ_F_BUSY;
+		spin_unlock(&region->lock);
+
+		fz_mmu_zap(vm->kvm, hva & PAGE_MASK, PAGE_SIZE, false);
+		fz_count(vm, zaps);
+
+		spin_lock(&region->lock);
+		frame->flags &= ~FZ_F_BUSY;
+	}
+
+	/* Log before the state changes: what it allows comes later in the log. */
+	log_step(vm, step, at);
+	if (!fz_wx_live(step->next))
+		frame->flags &= ~(FZ_F_UNLOGGED | FZ_F_WANT_MIXED);
+	frame->flags |= flags;
+	set_state(vm, region, frame, step->next);
+	quiet = !region->live;
+	spin_unlock(&region->lock);
+
+	if (quiet)
+		fz_sweep_kick(SPLIT_MS);
+	return true;
+}
+
+void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
+		    struct kvm_page_fault *fault)
+{
+	const struct kvm_memory_slot *slot = fz_pf_slot(fault);
+	const struct fz_event_at at = { .vcpu = vcpu, .gfn = fz_pf_gfn(fault) };
+	struct fz_region *region;
+	unsigned long hva;
+
+	/* A prefetch is KVM's guess, not the guest's access. */
+	if (!slot || (slot->flags & KVM_MEMSLOT_INVALID) || fz_pf_prefetch(fault))
+		return;
+	hva = slot_hva(slot, at.gfn);
+
+	if (fz_pf_exec(fault)) {
+		fz_count(vm, fetch_faults);
+		region = fz_frames_make_region(&vm->frames, hva);
+		if (region)
+			fz_fault_step(vm, region, hva, FZ_FETCH, &at, 0);
+		else
+			fz_count(vm, errors);
+	} else if (fz_pf_write(fault)) {
+		fz_count(vm, write_faults);
+		/* A write to a read-only slot is MMIO: it changes no memory. */
+		region = fz_frames_region(&vm->frames, hva);
+		if (region && !(slot->flags & KVM_MEM_READONLY))
+			fz_fault_step(vm, region, hva, FZ_WRITE, &at, 0);
+	} else {
+		fz_count(vm, read_faults);
+	}
+}
+
+/* Shall the vCPU come back for room in the ring, rather than lose the record? */
+static bool hold_for_room(struct fz_vm *vm)
+{
+	u64 now;
+
+	if (!(vm->info.flags & FZ_POLICY_LOSSLESS) || fz_capture_room()) {
+		WRITE_ONCE(vm->hold_since, 0);
+		return false;
+	}
+	now = ktime_get_ns();
+	if (!READ_ONCE(vm->hold_since)) {
+		WRITE_ONCE(vm->hold_since, now);
+		fz_count(vm, held);
+	}
+	if (now - READ_ONCE(vm->hold_since) < fz_hold_ms * (u64)NSEC_PER_MSEC)
+		return true;
+	fz_count(vm, hold_timeouts);
+	return false;
+}
+
+/* Give X to a pinned frame, after it is captured. Must hold region->lock. */
+static void grant(struct fz_vm *vm, struct fz_region *region,
+		  struct fz_frame *frame, const struct fz_event_at *at, kvm_pfn_t pfn)
+{
+	const struct fz_mixed mixed = {
+		.flips = frame->flips,
+		.max_ns = fz_mixed_ms * (u64)NSEC_PER_MSEC,
+	};
+	u16 flags = frame->flags & FZ_F_LATE ? FZ_RECF_LATE : 0;
+	enum fz_event event = FZ_GRANT;
+	enum fz_rec_type type;
+	int err;
+
+	lockdep_assert_held(&region->lock);
+	type = frame->flags & FZ_F_SEEN ? FZ_REC_REEXEC : FZ_REC_EXEC;
+	/* What cannot be captured, device memory say, cannot be vouched for. */
+	if ((frame->flags & FZ_F_WANT_MIXED) || !pfn_valid(pfn)) {
+		event = FZ_GRANT_MIXED;
+		type = FZ_REC_MIXED;
+	}
+
+	err = fz_capture(vm, type, flags, at, pfn,
+			 event == FZ_GRANT_MIXED ? &mixed : NULL, &frame->hash);
+	fz_count(vm, grants);
+	if (err == -ENOSPC) {
+		fz_count(vm, lost_execs);
+		frame->flags |= FZ_F_UNLOGGED;
+		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_UNLOGGED);
+	} else if (type == FZ_REC_MIXED) {
+		fz_count(vm, mixed);
+	} else if (type == FZ_REC_REEXEC) {
+		fz_count(vm, reexecs);
+	} else {
+		fz_count(vm, execs);
+	}
+	if (flags && err != -ENOSPC)
+		fz_count(vm, late);
+
+	frame->flags &= ~(FZ_F_LATE | FZ_F_WANT_MIXED);
+	frame->flags |= FZ_F_SEEN;
+	set_state(vm, region, frame, fz_wx_step(FZ_PINNED, event)->next);
+}
+
+/* Keep entries at 4 KiB where a frame is, or is to be, executable. */
+static void limit_level(struct fz_vm *vm, unsigned long hva,
+			struct kvm_page_fault *fault)
+{
+	unsigned long giga = hva & PUD_MASK;
+
+	if (fz_pf_max_level(fault) > PG_LEVEL_4K &&
+	    fz_frames_live(&vm->frames, hva & PMD_MASK, PMD_SIZE))
+		fz_pf_max_level(fault) = PG_LEVEL_4K;
+	if (fz_pf_max_level(fault) > PG_LEVEL_2M &&
+	    fz_frames_live(&vm->frames, giga, PUD_SIZE))
+		fz_pf_max_level(fault) = PG_LEVEL_2M;
+}
+
+void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
+		  struct kvm_page_fault *fault)
+{
+	const struct kvm_memory_slot *slot = fz_pf_slot(fault);
+	const struct fz_event_at at = { .vcpu = vcpu, .gfn = fz_pf_gfn(fault) };
+	struct fz_region *region;
+	struct fz_frame *frame;
+	unsigned int kick = 0;
+	unsigned long hva;
+
+	if (!slot)
+		return;
+	hva = slot_hva(slot, at.gfn);
+	if (!fz_pf_exec(fault) || fz_pf_prefetch(fault)) {
+		limit_level(vm, hva, fault);
+		return;
+	}
+
+	fz_pf_max_level(fault) = PG_LEVEL_4K;
+	region = fz_frames_region(&vm->frames, hva);
+	if (!region)
+		return;
+	spin_lock(&region->lock);
+	frame = fz_region_frame(region, hva);
+	if (frame && frame->state == FZ_PINNED && !(frame->flags & FZ_F_BUSY)) {
+		if (hold_for_room(vm)) {
+			fz_count(vm, retries);
+		} else {
+			grant(vm, region, frame, &at, fz_pf_pfn(fault));
+			if (frame->state == FZ_MIXED || (frame->flags & FZ_F_UNLOGGED))
+				kick = fz_mixed_ms;
+		}
+	} else if (frame && frame->state != FZ_EXEC) {
+		fz_count(vm, retries);
+	}
+	spin_unlock(&region->lock);
+	if (kick)
+		fz_sweep_kick(kick);
+}
+
+void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
+		    const struct kvm_memory_slot *slot, gfn_t gfn,
+		    unsigned long *access)
+{
+	unsigned long hva = slot_hva(slot, gfn);
+	int level = fz_sp_level(sp);
+	struct fz_region *region;
+	struct fz_frame *frame;
+
+	if (level > PG_LEVEL_4K) {
+		*access &= ~FZ_ACC_EXEC;
+		if (fz_frames_live(&vm->frames, hva, KVM_HPAGE_SIZE(level)))
+			*access &= ~FZ_ACC_WRITE;
+		return;
+	}
+	region = fz_frames_region(&vm->frames, hva);
+	frame = region ? fz_region_frame(region, hva) : NULL;
+	*access &= ~(unsigned long)fz_wx_denied(frame ? READ_ONCE(frame->state) : FZ_NONE);
+}
+
+void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,
+			 gfn_t gfn)
+{
+	const struct fz_event_at at = { .gfn = gfn };
+	unsigned long hva;
+	struct fz_region *region;
+
+	if (!slot)
+		return;
+	hva = slot_hva(slot, gfn);
+	region = fz_frames_region(&vm->frames, hva);
+	if (region)
+		fz_fault_step(vm, region, hva, FZ_HOST_WRITE, &at, 0);
+}
+
+/*
+ * May come with interrupts off, under a runqueue lock, or under mmu_lock while
+ * KVM gives W to a frame (which then is not EXEC): mark, and let the sweep act.
+ */
+void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
+			 gfn_t gfn)
+{
+	struct fz_region *region;
+	struct fz_frame *frame;
+	unsigned long hva;
+
+	if (!slot)
+		return;
+	hva = slot_hva(slot, gfn);
+	region = fz_frames_region(&vm->frames, hva);
+	frame = region ? fz_region_frame(region, hva) : NULL;
+	if (!frame || READ_ONCE(frame->state) != FZ_EXEC)
+		return;
+	WRITE_ONCE(frame->suspect, 1);
+	WRITE_ONCE(vm->suspect, true);
+	fz_sweep_kick_irq();
+}
+
+/* Apply @event to every frame of @slot in [start, end) that may execute. */
+static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
+		       gfn_t start, gfn_t end, enum fz_event event)
+{
+	unsigned long first = slot_hva(slot, start), last = slot_hva(slot, end) - 1;
+	unsigned long key, hva;
+	struct fz_region *region;
+	struct fz_frame *frame;
+	unsigned int i;
+
+	xa_for_each_range(&vm->frames.regions, key, region, first >> FZ_REGION_SHIFT,
+			  last >> FZ_REGION_SHIFT) {
+		if (!READ_ONCE(region->exec))
+			continue;
+		fz_for_each_frame(region, frame, hva, i) {
+			struct fz_event_at at;
+
+			if (hva < first || hva > last || !fz_wx_live(READ_ONCE(frame->state)))
+				continue;
+			at.vcpu = NULL;
+			at.gfn = slot->base_gfn + ((hva - slot->userspace_addr) >> PAGE_SHIFT);
+			fz_fault_step(vm, region, hva, event, &at, 0);
+		}
+	}
+}
+
+void fz_fault_unmap(struct fz_vm *vm, const struct kvm_memory_slot *slot,
+		    gfn_t start, gfn_t end)
+{
+	step_range(vm, slot, start, end, FZ_UNMAP);
+}
+
+void fz_fault_drop(struct fz_vm *vm, const struct kvm_memory_slot *slot)
+{
+	step_range(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, FZ_REVOKE);
+}

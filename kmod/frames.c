@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * frames.c - a VM's per-frame states
+ *
+ * Regions and chunks are only added while the VM is watched, so a reader needs
+ * no more than RCU and a pointer. Allocations come from fault paths: they do not
+ * sleep, and one that fails leaves its frame without X.
+ */
+#include <linux/slab.h>
+#include "frames.h"
+
+void fz_frames_init(struct fz_frames *frames)
+{
+	xa_init(&frames->regions);
+	atomic64_set(&frames->memory, 0);
+}
+
+void fz_frames_destroy(struct fz_frames *frames)
+{
+	struct fz_region *region;
+	unsigned long key;
+	int i;
+
+	xa_for_each(&frames->regions, key, region) {
+		for (i = 0; i < FZ_CHUNKS; i++)
+			kfree(region->chunk[i]);
+		kfree(region);
+	}
+	xa_destroy(&frames->regions);
+}
+
+struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long hva)
+{
+	unsigned long key = hva >> FZ_REGION_SHIFT;
+	struct fz_region *region, *old;
+
+	region = xa_load(&frames->regions, key);
+	if (region)
+		return region;
+
+	region = kzalloc(sizeof(*region), GFP_ATOMIC | __GFP_NOWARN);
+	if (!region)
+		return NULL;
+	spin_lock_init(&region->lock);
+	region->key = key;
+
+	old = xa_cmpxchg(&frames->regions, key, NULL, region,
+			 GFP_ATOMIC | __GFP_NOWARN);
+	if (old) {
+		kfree(region);
+		return xa_is_err(old) ? NULL : old;
+	}
+	atomic64_add(sizeof(*region), &frames->memory);
+	return region;
+}
+
+struct fz_frame *fz_region_make_frame(struct fz_frames *frames,
+				      struct fz_region *region, unsigned long hva)
+{
+	struct fz_chunk **slot = &region->chunk[(hva >> FZ_CHUNK_SHIFT) % FZ_CHUNKS];
+	struct fz_chunk *chunk = *slot;
+
+	lockdep_assert_held(&region->lock);
+	if (!chunk) {
+		chunk = kzalloc(sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
+		if (!chunk)
+			return NULL;
+		atomic64_add(sizeof(*chunk), &frames->memory);
+		/* Readers without the lock follow the pointer: an address dependency. */
+		rcu_assign_pointer(*(struct fz_chunk __rcu __force **)slot, chunk);
+	}
+	return &chunk->frame[(hva >> PAGE_SHIFT) % FZ_CHUNK_FRAMES];
+}
+
+static bool executes(enum fz_state state)
+{
+	return state == FZ_EXEC || state == FZ_MIXED;
+}
+
+void fz_region_set(struct fz_region *region, struct fz_frame *frame,
+		   enum fz_state state)
+{
+	enum fz_state old = frame->state;
+
+	lockdep_assert_held(&region->lock);
+	WRITE_ONCE(region->live, region->live - fz_wx_live(old) + fz_wx_live(state));
+	region->known += (state != FZ_NONE) - (old != FZ_NONE);
+	region->exec += executes(state) - executes(old);
+	WRITE_ONCE(frame->state, state);
+	frame->stamp = (u32)jiffies;
+}
+
+bool fz_frames_live(struct fz_frames *frames, unsigned long hva, unsigned long size)
+{
+	unsigned long key = hva >> FZ_REGION_SHIFT;
+	unsigned long last = (hva + size - 1) >> FZ_REGION_SHIFT;
+	struct fz_region *region;
+
+	xa_for_each_range(&frames->regions, key, region, key, last)
+		if (READ_ONCE(region->live))
+			return true;
+	return false;
+}
+
+void fz_frames_count(struct fz_frames *frames, u64 *known, u64 *exec)
+{
+	struct fz_region *region;
+	unsigned long key;
+
+	*known = 0;
+	*exec = 0;
+	rcu_read_lock();
+	xa_for_each(&frames->regions, key, region) {
+		*known += READ_ONCE(region->known);
+		*exec += READ_ONCE(region->exec);
+	}
+	rcu_read_unlock();
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * frames.h - a VM's per-frame states
+ *
+ * Keyed by host virtual address, not by gfn: aliased slots and the SMM address
+ * space share one state that way. Sparse: a 2 MiB region has a struct when one of
+ * its frames was ever fetched from, and 64 KiB of it a chunk when one of these was.
+ */
+#ifndef FZ_FRAMES_H
+#define FZ_FRAMES_H
+
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+#include "wx.h"
+
+#define FZ_REGION_SHIFT	21
+#define FZ_REGION_SIZE	(1UL << FZ_REGION_SHIFT)
+#define FZ_CHUNK_SHIFT	16
+#define FZ_CHUNK_FRAMES	(1U << (FZ_CHUNK_SHIFT - PAGE_SHIFT))
+#define FZ_CHUNKS	(1U << (FZ_REGION_SHIFT - FZ_CHUNK_SHIFT))
+
+/* Marks on regions, for the sweep. */
+#define FZ_MARK_MIXED		XA_MARK_0	/* has mixed frames */
+#define FZ_MARK_UNLOGGED	XA_MARK_1	/* has frames that the ring had no room for */
+#define FZ_MARK_SPLIT		XA_MARK_2	/* live no more: may be huge again */
+
+#define FZ_F_SEEN	(1U << 0)	/* was captured before */
+#define FZ_F_BUSY	(1U << 1)	/* its entries are being dropped; hands off */
+#define FZ_F_UNLOGGED	(1U << 2)	/* executable, but the record found no room */
+#define FZ_F_LATE	(1U << 3)	/* its next capture stands for a lost one */
+#define FZ_F_WANT_MIXED	(1U << 4)	/* its next grant is to be a mixed one */
+
+/**
+ * struct fz_frame - one guest frame
+ * @hash: XXH64 of the content as captured last
+ * @writer: who wrote it last, to tell a page that writes to itself
+ * @stamp: jiffies of the last transition
+ * @flips: re-executions within @second
+ * @second: low bits of the clock, in seconds
+ * @state: enum fz_state
+ * @flags: FZ_F_*
+ * @suspect: KVM wrote to it behind the hooks' back
+ *
+ * All but @suspect are written under the region's lock; @state may be read
+ * without it by who holds mmu_lock.
+ */
+struct fz_frame {
+	u64 hash;
+	u32 writer;
+	u32 stamp;
+	u16 flips;
+	u16 second;
+	u8 state;
+	u8 flags;
+	u8 suspect;
+};
+
+struct fz_chunk {
+	struct fz_frame frame[FZ_CHUNK_FRAMES];
+};
+
+/**
+ * struct fz_region - 2 MiB of a VMM's address space
+ * @lock: serialises the states of its frames
+ * @key: address >> FZ_REGION_SHIFT
+ * @live: frames that ask for 4 KiB entries
+ * @known: frames that are not NONE
+ * @exec: frames that may execute
+ */
+struct fz_region {
+	spinlock_t lock;
+	unsigned long key;
+	u16 live;
+	u16 known;
+	u16 exec;
+	struct fz_chunk *chunk[FZ_CHUNKS];
+};
+
+struct fz_frames {
+	struct xarray regions;
+	atomic64_t memory;
+};
+
+void fz_frames_init(struct fz_frames *frames);
+
+/* Free all. Nobody may look any more: a grace period must have passed. */
+void fz_frames_destroy(struct fz_frames *frames);
+
+/* The region of @hva, or NULL. Must be called under RCU. */
+static inline struct fz_region *fz_frames_region(struct fz_frames *frames,
+						 unsigned long hva)
+{
+	return xa_load(&frames->regions, hva >> FZ_REGION_SHIFT);
+}
+
+/* The same, made if it is missing; NULL if out of memory. Does not sleep. */
+struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long hva);
+
+/* The frame of @hva in its region, or NULL. */
+static inline struct fz_frame *fz_region_frame(struct fz_region *region,
+					       unsigned long hva)
+{
+	struct fz_chunk *chunk = READ_ONCE(region->chunk[(hva >> FZ_CHUNK_SHIFT) %
+							 FZ_CHUNKS]);
+
+	return chunk ? &chunk->frame[(hva >> PAGE_SHIFT) % FZ_CHUNK_FRAMES] : NULL;
+}
+
+/* The same, made if it is missing; NULL if out of memory. Must hold region->lock. */
+struct fz_frame *fz_region_make_frame(struct fz_frames *frames,
+				      struct fz_region *region, unsigned long hva);
+
+/* Set a frame's state and the region's counts. Must hold region->lock. */
+void fz_region_set(struct fz_region *region, struct fz_frame *frame,
+		   enum fz_state state);
+
+/* Does any region of [hva, hva + size) have live frames? Must be under RCU. */
+bool fz_frames_live(struct fz_frames *frames, unsigned long hva, unsigned long size);
+
+/* Count the frames with a state, and of these the executable ones. */
+void fz_frames_count(struct fz_frames *frames, u64 *known, u64 *exec);
+
+/* Loop over the frames of @region that exist: @i counts, @hva is the address. */
+#define fz_for_each_frame(region, frame, hva, i)				\
+	for ((i) = 0; (i) < FZ_CHUNKS * FZ_CHUNK_FRAMES; (i)++)			\
+		if (!((hva) = ((region)->key << FZ_REGION_SHIFT) +		\
+			      ((unsigned long)(i) << PAGE_SHIFT),		\
+		      (frame) = fz_region_frame(region, hva))) {		\
+			(i) |= FZ_CHUNK_FRAMES - 1;				\
+		} else
+
+#endif

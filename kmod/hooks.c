@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hooks.c - attach to KVM through ftrace, and edit arguments at function entry
+ *
+ * Nothing in KVM is replaced: each hook runs before its function, which then
+ * goes on with the arguments that the hook left in the saved registers. So the
+ * hooks coexist with livepatch and tracing (no IPMODIFY).
+ *
+ * x86-64 calling convention: rdi, rsi, rdx, rcx, r8, r9, then the stack.
+ */
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/sched.h>
+#include "compat/kvm.h"
+#include "fault.h"
+#include "hooks.h"
+#include "vm.h"
+
+struct hook {
+	const char *name;		/* of KVM's function */
+	void (*fn)(struct fz_vm *vm, struct pt_regs *regs);
+	/* How the hook finds its struct kvm: from a vCPU, or as the argument. */
+	bool by_vcpu;
+	u32 vendor;			/* only on this vendor, or 0 */
+	bool fired;
+	bool attached;
+	struct ftrace_ops ops;
+};
+
+static struct task_struct *prover;
+static struct kvm *prover_vm;
+
+/* int kvm_faultin_pfn(vcpu, fault, ...): the entry of the slow path */
+static void on_faultin(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_fault_enter(vm, (void *)regs->di, (void *)regs->si);
+}
+
+/* void kvm_mmu_hugepage_adjust(vcpu, fault): mmu_lock is held, the pfn known */
+static void on_adjust(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_fault_map(vm, (void *)regs->di, (void *)regs->si);
+}
+
+/* bool make_spte(vcpu, sp, slot, pte_access, gfn, pfn, ...): every leaf is made here */
+static void on_make_spte(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_fault_entry(vm, (void *)regs->si, (void *)regs->dx, regs->r8, &regs->cx);
+}
+
+/*
+ * u64 make_huge_page_split_spte(kvm, huge_spte, role, index): with nx_huge_pages
+ * it gives X to all 512 children if the role has it.
+ */
+static void on_split(struct fz_vm *vm, struct pt_regs *regs)
+{
+	regs->dx &= ~(unsigned long)FZ_ROLE_ACCESS_EXEC;
+}
+
+/* bool kvm_unmap_gfn_range(kvm, range): mmu_lock is held for write */
+static void on_unmap(struct fz_vm *vm, struct pt_regs *regs)
+{
+	const struct kvm_gfn_range *range = (void *)regs->si;
+
+	fz_fault_unmap(vm, range->slot, range->start, range->end);
+}
+
+/* int __kvm_write_guest_page(kvm, slot, gfn, ...): before KVM's own copy */
+static void on_write_guest(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_fault_host_write(vm, (void *)regs->si, regs->dx);
+}
+
+/* void mark_page_dirty_in_slot(kvm, slot, gfn): after KVM's own write */
+static void on_mark_dirty(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_fault_host_wrote(vm, (void *)regs->si, regs->dx);
+}
+
+/* void kvm_arch_flush_shadow_memslot(kvm, slot): the slot goes or moves */
+static void on_drop_slot(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_fault_drop(vm, (void *)regs->si);
+}
+
+/* void kvm_arch_commit_memory_region(kvm, old, new, change) */
+static void on_commit_slot(struct fz_vm *vm, struct pt_regs *regs)
+{
+	const struct kvm_memory_slot *old = (void *)regs->si, *new = (void *)regs->dx;
+	const struct kvm_memory_slot *slot = new ?: old;
+	struct fz_event_at at = {};
+	struct fz_slot detail = {};
+
+	if (!slot)
+		return;
+	at.gfn = slot->base_gfn;
+	detail.npages = slot->npages;
+	detail.hva = slot->userspace_addr;
+	detail.id = (u16)slot->id;
+	detail.flags = slot->flags;
+	detail.op = (u32)regs->cx;
+	fz_log(vm, FZ_REC_MEMSLOT, &at, &detail, sizeof(detail));
+}
+
+/* int kvm_arch_post_init_vm(kvm): before the VM has a vCPU or memory */
+static void on_birth(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_vm_born((void *)regs->di);
+}
+
+/* void kvm_arch_destroy_vm(kvm): no vCPU runs any more */
+static void on_death(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_vm_died((void *)regs->di);
+}
+
+/* int sev_mem_enc_ioctl(kvm, argp): the VM turns to memory that can't be read */
+static void on_encrypt(struct fz_vm *vm, struct pt_regs *regs)
+{
+	if (regs->si)
+		fz_vm_uncovered((void *)regs->di, FZ_REFUSE_ENCRYPTED);
+}
+
+static void call(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+		 struct ftrace_regs *fregs);
+
+#define HOOK(symbol, function, ...) {						\
+	.name = (symbol), .fn = (function),					\
+	.ops = { .func = call,							\
+		 .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT },	\
+	__VA_ARGS__ }
+
+/* Deaths first and births last: what is watched is seen to its end. */
+static struct hook hooks[] = {
+	HOOK("kvm_arch_destroy_vm", on_death),
+	HOOK("sev_mem_enc_ioctl", on_encrypt, .vendor = FZ_VENDOR_AMD),
+	HOOK("make_spte", on_make_spte, .by_vcpu = true),
+	HOOK(FZ_SYM_SPLIT, on_split),
+	HOOK("kvm_unmap_gfn_range", on_unmap),
+	HOOK("__kvm_write_guest_page", on_write_guest),
+	HOOK("mark_page_dirty_in_slot", on_mark_dirty),
+	HOOK("kvm_arch_flush_shadow_memslot", on_drop_slot),
+	HOOK("kvm_arch_commit_memory_region", on_commit_slot),
+	HOOK("kvm_mmu_hugepage_adjust", on_adjust, .by_vcpu = true),
+	HOOK(FZ_SYM_FAULTIN, on_faultin, .by_vcpu = true),
+	HOOK("kvm_arch_post_init_vm", on_birth),
+};
+
+/* Runs without recursion protection: a zap in one hook must fire another. */
+static void notrace call(unsigned long ip, unsigned long parent,
+			 struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct hook *hook = container_of(ops, struct hook, ops);
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+	struct fz_vm *vm;
+	struct kvm *kvm;
+
+	kvm = hook->by_vcpu ? ((struct kvm_vcpu *)regs->di)->kvm : (void *)regs->di;
+	if (unlikely(READ_ONCE(prover)) &&
+	    (prover == current || READ_ONCE(prover_vm) == kvm))
+		WRITE_ONCE(hook->fired, true);
+
+	rcu_read_lock();
+	vm = fz_vm_find(kvm);
+	if (vm || hook->fn == on_birth)
+		hook->fn(vm, regs);
+	rcu_read_unlock();
+}
+
+static bool wanted(const struct hook *hook)
+{
+	return !hook->vendor || hook->vendor == fz_kvm_vendor;
+}
+
+static int attach(struct hook *hook)
+{
+	int err;
+
+	/* Names are looked up among the kernel's and the modules' traceable functions. */
+	err = ftrace_set_filter(&hook->ops, (unsigned char *)hook->name,
+				strlen(hook->name), 1);
+	if (!err)
+		err = register_ftrace_function(&hook->ops);
+	if (err) {
+		ftrace_free_filter(&hook->ops);
+		pr_err("fitzroy: not loaded: cannot hook %s (error %d); is ftrace_enabled 1 and this kernel supported?\n",
+		       hook->name, err);
+		return err;
+	}
+	hook->attached = true;
+	return 0;
+}
+
+int fz_hooks_init(void)
+{
+	int i, err;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (!wanted(&hooks[i]))
+			continue;
+		err = attach(&hooks[i]);
+		if (err) {
+			fz_hooks_exit();
+			return err;
+		}
+	}
+	return 0;
+}
+
+void fz_hooks_exit(void)
+{
+	int i;
+
+	for (i = ARRAY_SIZE(hooks) - 1; i >= 0; i--) {
+		if (!hooks[i].attached)
+			continue;
+		/* Waits until no task is in the trampoline or behind it. */
+		unregister_ftrace_function(&hooks[i].ops);
+		ftrace_free_filter(&hooks[i].ops);
+		hooks[i].attached = false;
+	}
+}
+
+void fz_hooks_prove_begin(void)
+{
+	WRITE_ONCE(prover, current);
+}
+
+void fz_hooks_prove_vm(struct kvm *kvm)
+{
+	WRITE_ONCE(prover_vm, kvm);
+}
+
+void fz_hooks_prove_end(void)
+{
+	WRITE_ONCE(prover, NULL);
+	WRITE_ONCE(prover_vm, NULL);
+}
+
+const char *fz_hooks_silent(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (wanted(&hooks[i]) && !READ_ONCE(hooks[i].fired))
+			return hooks[i].name;
+	return NULL;
+}
+
+unsigned long fz_hooks_split_address(void)
+{
+	struct kprobe probe = { .symbol_name = FZ_SYM_SPLIT };
+	unsigned long address;
+
+	if (register_kprobe(&probe))
+		return 0;
+	address = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return address;
+}

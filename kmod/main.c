@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c - init and exit order
+ */
+#include <linux/module.h>
+#include <fitzroy.h>
+#include <generated/utsrelease.h>
+#include "chrdev.h"
+#include "compat/kvm.h"
+#include "fault.h"
+#include "hooks.h"
+#include "prove.h"
+#include "rings.h"
+#include "sweep.h"
+#include "vm.h"
+
+module_param_named(ring_kib, fz_ring_kib, uint, 0444);
+MODULE_PARM_DESC(ring_kib, "KiB of ring per CPU, rounded up to a power of two (default 4096, at least 16)");
+module_param_named(attach_new, fz_attach_new, bool, 0644);
+MODULE_PARM_DESC(attach_new, "watch every new VM from before its first instruction (default N)");
+module_param_named(lossless, fz_lossless, bool, 0644);
+MODULE_PARM_DESC(lossless, "hold a new VM's vCPU rather than lose a record (default N)");
+module_param_named(hold_ms, fz_hold_ms, uint, 0644);
+MODULE_PARM_DESC(hold_ms, "longest hold in lossless mode, ms (default 100)");
+module_param_named(mixed_ms, fz_mixed_ms, uint, 0644);
+MODULE_PARM_DESC(mixed_ms, "how long a frame may be written while it executes, ms (default 10)");
+module_param_named(flip_cap, fz_flip_cap, uint, 0644);
+MODULE_PARM_DESC(flip_cap, "re-executions of a frame per second before it is mixed (default 10000)");
+module_param_named(max_vms, fz_max_vms, uint, 0644);
+MODULE_PARM_DESC(max_vms, "VMs that can be watched at once (default 1024)");
+
+static int __init fz_init(void)
+{
+	int err;
+
+	err = fz_kvm_check();
+	if (err)
+		return err;
+	err = fz_rings_init();
+	if (err)
+		goto err_kvm;
+	err = fz_vm_init();
+	if (err)
+		goto err_rings;
+	err = fz_sweep_init();
+	if (err)
+		goto err_vm;
+	err = fz_hooks_init();
+	if (err)
+		goto err_sweep;
+	err = fz_prove_hooks();
+	if (err)
+		goto err_hooks;
+	err = fz_chrdev_init();
+	if (err)
+		goto err_hooks;
+	pr_info("fitzroy: loaded for %s, %s\n", UTS_RELEASE,
+		fz_kvm_vendor == FZ_VENDOR_AMD ? "NPT" : "EPT");
+	return 0;
+
+err_hooks:
+	fz_attach_new = false;
+	fz_vm_detach_all();
+	fz_hooks_exit();
+err_sweep:
+	fz_sweep_exit();
+err_vm:
+	fz_vm_exit();
+err_rings:
+	fz_rings_exit();
+err_kvm:
+	fz_kvm_release();
+	return err;
+}
+
+static void __exit fz_exit(void)
+{
+	fz_chrdev_exit();
+	fz_attach_new = false;
+	fz_vm_detach_all();
+	fz_hooks_exit();
+	fz_sweep_exit();
+	fz_vm_exit();
+	fz_rings_exit();
+	fz_kvm_release();
+}
+
+module_init(fz_init);
+module_exit(fz_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The FitzRoy authors");
+MODULE_DESCRIPTION("First executions of KVM guest pages");
+MODULE_VERSION("1");

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mmu.c - drop KVM's page-table entries
+ *
+ * KVM's own MMU notifier does it: it covers every slot, address space and nested
+ * table that maps the address, flushes under mmu_lock, and makes concurrent
+ * faults retry. It needs nothing that KVM does not export to the core kernel.
+ */
+#include <linux/mmu_notifier.h>
+#include "compat/kvm.h"
+#include "mmu.h"
+
+void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may_sleep)
+{
+	struct mmu_notifier *mn = &kvm->mmu_notifier;
+	struct mmu_notifier_range range = {
+		.mm = kvm->mm,
+		.start = hva,
+		.end = hva + size,
+		.flags = may_sleep ? MMU_NOTIFIER_RANGE_BLOCKABLE : 0,
+		.event = MMU_NOTIFY_CLEAR,
+	};
+
+	/* KVM's callback never fails; see kvm_mmu_notifier_invalidate_range_start(). */
+	mn->ops->invalidate_range_start(mn, &range);
+	mn->ops->invalidate_range_end(mn, &range);
+}
+
+void fz_mmu_zap_all(struct kvm *kvm)
+{
+	might_sleep();
+	fz_mmu_zap(kvm, 0, TASK_SIZE_MAX, true);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mmu.h - KVM's page tables
+ */
+#ifndef FZ_MMU_H
+#define FZ_MMU_H
+
+#include "vm.h"
+
+/*
+ * Drop every entry that maps [hva, hva + size), in all slots, address spaces
+ * and nested tables, flush the TLBs, and make faults in flight retry. Does not
+ * sleep unless @may_sleep. Must not hold mmu_lock.
+ */
+void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may_sleep);
+
+/* Drop everything. May sleep. */
+void fz_mmu_zap_all(struct kvm *kvm);
+
+/* Walk the tables of a pinned VM and fill @audit's results. May sleep. */
+int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit);
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ring.c - one CPU's ring: single producer, lock-free
+ *
+ * The consumer's position is the only thing read from shared memory, and it is
+ * only compared: a reader that lies loses records, and does no other harm.
+ */
+#include "ring.h"
+#include "order.h"
+
+#ifdef __KERNEL__
+#include <linux/string.h>
+#else
+#include <string.h>
+#endif
+
+static u64 room(const struct fz_ring *ring)
+{
+	u64 used = ring->pos - fz_load_consumer(&ring->consumer->pos);
+
+	/* A position ahead of ours, or more than a ring behind, is a lie. */
+	return used <= ring->bytes ? ring->bytes - used : 0;
+}
+
+static struct fz_rec *start(struct fz_ring *ring, u32 size, u64 now)
+{
+	struct fz_rec *rec = ring->data + (ring->pos & (ring->bytes - 1));
+
+	memset(rec, 0, sizeof(*rec));
+	rec->size = size;
+	rec->seq = ring->seq++;
+	rec->time = now;
+	rec->cpu = ring->cpu;
+	rec->vcpu = FZ_NO_VCPU;
+	rec->gfn = FZ_NO_GFN;
+	return rec;
+}
+
+static void say_lost(struct fz_ring *ring, u64 now)
+{
+	struct fz_rec *rec = start(ring, sizeof(*rec), now);
+
+	rec->type = FZ_REC_LOST;
+	rec->u.lost = ring->lost;
+	memset(&ring->lost, 0, sizeof(ring->lost));
+	fz_ring_commit(ring, rec);
+}
+
+bool fz_ring_room(const struct fz_ring *ring, u32 size)
+{
+	return room(ring) >= size + (ring->lost.count ? sizeof(struct fz_rec) : 0);
+}
+
+struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exec)
+{
+	if (!fz_ring_room(ring, size)) {
+		if (!ring->lost.count++) {
+			ring->lost.first_seq = ring->seq;
+			ring->lost.first_time = now;
+		}
+		ring->lost.last_time = now;
+		ring->lost.execs += exec;
+		ring->seq++;
+		ring->producer->lost++;
+		return NULL;
+	}
+	if (ring->lost.count)
+		say_lost(ring, now);
+	return start(ring, size, now);
+}
+
+void fz_ring_commit(struct fz_ring *ring, const struct fz_rec *rec)
+{
+	ring->pos += rec->size;
+	fz_store_producer(&ring->producer->pos, ring->pos);
+}
+
+void fz_ring_flush_lost(struct fz_ring *ring, u64 now)
+{
+	if (ring->lost.count && room(ring) >= sizeof(struct fz_rec))
+		say_lost(ring, now);
+}

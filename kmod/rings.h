@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rings.h - the rings of all CPUs, and their memory
+ */
+#ifndef FZ_RINGS_H
+#define FZ_RINGS_H
+
+#include <linux/mm_types.h>
+#include <linux/wait.h>
+#include "ring.h"
+
+extern unsigned int fz_ring_kib;
+extern wait_queue_head_t fz_rings_wait;	/* readers wait here for records */
+
+/* This CPU's ring. Must not be preemptible. */
+struct fz_ring *fz_rings_this(void);
+
+/* Wake the readers, from any context. */
+void fz_rings_wake(void);
+
+/* Is there anything that the reader has not consumed? */
+bool fz_rings_pending(void);
+
+/* Say what was lost on every CPU whose ring has room for it. May sleep. */
+void fz_rings_flush_lost(void);
+
+/* The least room, in records with a snapshot, that any ring has. */
+u64 fz_rings_room(void);
+
+/* The geometry, as FZ_IOC_INFO tells it. */
+void fz_rings_info(struct fz_info *info);
+
+/* Map the consumer positions or a ring. 0, -EINVAL, -EACCES, -ENOMEM. */
+int fz_rings_map(struct vm_area_struct *vma);
+
+/* Does @vma ask for the consumer positions? */
+bool fz_rings_is_consumer(const struct vm_area_struct *vma);
+
+int fz_rings_init(void);
+void fz_rings_exit(void);
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sweep.c - what is put off: revoked frames, lost records, huge pages
+ *
+ * One delayed work for all VMs. It runs only while there is something to do.
+ */
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/workqueue.h>
+#include "fault.h"
+#include "mmu.h"
+#include "rings.h"
+#include "sweep.h"
+#include "vm.h"
+
+#define QUIET_MS	1000	/* no live frame for so long: may be huge again */
+#define ROOM_MS		20	/* how often to look for room in the rings */
+
+static struct workqueue_struct *wq;
+
+static bool older(const struct fz_frame *frame, unsigned int ms)
+{
+	return (u32)jiffies - frame->stamp >= msecs_to_jiffies(ms);
+}
+
+/* Take X from the mixed frames whose time is up. Return true if any are left. */
+static bool revoke_mixed(struct fz_vm *vm, struct fz_region *region)
+{
+	struct fz_frame *frame;
+	unsigned long hva;
+	bool left = false;
+	unsigned int i;
+
+	xa_clear_mark(&vm->frames.regions, region->key, FZ_MARK_MIXED);
+	fz_for_each_frame(region, frame, hva, i) {
+		if (READ_ONCE(frame->state) != FZ_MIXED)
+			continue;
+		if (older(frame, fz_mixed_ms))
+			fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
+		else
+			left = true;
+	}
+	if (left)
+		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_MIXED);
+	return left;
+}
+
+/* Take X from up to *@room frames that were not logged, so that they will be. */
+static bool relog(struct fz_vm *vm, struct fz_region *region, u64 *room)
+{
+	struct fz_frame *frame;
+	unsigned long hva;
+	bool left = false;
+	unsigned int i;
+
+	xa_clear_mark(&vm->frames.regions, region->key, FZ_MARK_UNLOGGED);
+	fz_for_each_frame(region, frame, hva, i) {
+		if (!(READ_ONCE(frame->flags) & FZ_F_UNLOGGED))
+			continue;
+		if (!*room) {
+			left = true;
+			continue;
+		}
+		if (fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, FZ_F_LATE))
+			--*room;
+	}
+	if (left)
+		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_UNLOGGED);
+	return left;
+}
+
+/* KVM wrote to frames in contexts where nothing could be done about it. */
+static void revoke_suspects(struct fz_vm *vm, struct fz_region *region)
+{
+	struct fz_frame *frame;
+	unsigned long hva;
+	unsigned int i;
+
+	fz_for_each_frame(region, frame, hva, i) {
+		const struct fz_event_at at = { .gfn = FZ_NO_GFN };
+
+		if (!READ_ONCE(frame->suspect))
+			continue;
+		WRITE_ONCE(frame->suspect, 0);
+		fz_fault_step(vm, region, hva, FZ_HOST_WRITE, &at, 0);
+	}
+}
+
+/* Let a region without live frames come back as one huge entry. */
+static bool merge(struct fz_vm *vm, struct fz_region *region)
+{
+	struct fz_frame *frame;
+	unsigned long hva;
+	unsigned int i;
+
+	fz_for_each_frame(region, frame, hva, i) {
+		if (READ_ONCE(frame->state) == FZ_PINNED && older(frame, QUIET_MS))
+			fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
+		if (frame->state != FZ_NONE && !older(frame, QUIET_MS))
+			return true;
+	}
+	xa_clear_mark(&vm->frames.regions, region->key, FZ_MARK_SPLIT);
+	if (!READ_ONCE(region->live))
+		fz_mmu_zap(vm->kvm, region->key << FZ_REGION_SHIFT, FZ_REGION_SIZE, false);
+	return false;
+}
+
+/* Sweep a pinned VM; return in how many milliseconds to come back, or 0. */
+static unsigned int sweep_vm(struct fz_vm *vm)
+{
+	struct xarray *regions = &vm->frames.regions;
+	struct fz_region *region;
+	unsigned int again = 0;
+	unsigned long key;
+	u64 room;
+
+	if (READ_ONCE(vm->suspect)) {
+		WRITE_ONCE(vm->suspect, false);
+		xa_for_each(regions, key, region)
+			revoke_suspects(vm, region);
+	}
+	xa_for_each_marked(regions, key, region, FZ_MARK_SPLIT) {
+		if (merge(vm, region))
+			again = QUIET_MS;
+		cond_resched();
+	}
+	if (xa_marked(regions, FZ_MARK_UNLOGGED)) {
+		/* Leave half of it to what happens now. */
+		room = fz_rings_room() / 2;
+		xa_for_each_marked(regions, key, region, FZ_MARK_UNLOGGED)
+			if (relog(vm, region, &room))
+				again = ROOM_MS;
+	}
+	xa_for_each_marked(regions, key, region, FZ_MARK_MIXED)
+		if (revoke_mixed(vm, region))
+			again = fz_mixed_ms;
+	return again;
+}
+
+static void sweep(struct work_struct *work)
+{
+	struct fz_vm *vm = NULL;
+	unsigned int next = 0, ms;
+
+	fz_rings_flush_lost();
+	while ((vm = fz_vm_next(vm))) {
+		if (!fz_vm_pin(vm))
+			continue;
+		ms = sweep_vm(vm);
+		fz_vm_unpin(vm);
+		if (ms && (!next || ms < next))
+			next = ms;
+	}
+	if (next)
+		fz_sweep_kick(next);
+}
+
+static DECLARE_DELAYED_WORK(sweep_work, sweep);
+
+void fz_sweep_kick(unsigned int ms)
+{
+	/* Sooner wins: a pending work that is later is brought forward. */
+	if (!queue_delayed_work(wq, &sweep_work, msecs_to_jiffies(ms)) &&
+	    time_after(sweep_work.timer.expires, jiffies + msecs_to_jiffies(ms)))
+		mod_delayed_work(wq, &sweep_work, msecs_to_jiffies(ms));
+}
+
+static void kick(struct irq_work *work)
+{
+	fz_sweep_kick(0);
+}
+
+static DEFINE_IRQ_WORK(kick_work, kick);
+
+void fz_sweep_kick_irq(void)
+{
+	irq_work_queue(&kick_work);
+}
+
+int fz_sweep_init(void)
+{
+	wq = alloc_workqueue("fitzroy", WQ_UNBOUND | WQ_HIGHPRI, 1);
+	return wq ? 0 : -ENOMEM;
+}
+
+void fz_sweep_exit(void)
+{
+	irq_work_sync(&kick_work);
+	cancel_delayed_work_sync(&sweep_work);
+	destroy_workqueue(wq);
+}

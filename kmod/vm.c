@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm.c - the watched VMs: birth, attach, detach, death
+ *
+ * FitzRoy holds no lasting reference on a VM: that would keep it alive after its
+ * VMM has gone. A VM leaves the table when KVM destroys it; whoever needs its
+ * struct kvm across a sleep pins it for that time.
+ */
+#include <linux/hashtable.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include "capture.h"
+#include "compat/kvm.h"
+#include "fault.h"
+#include "mmu.h"
+#include "vm.h"
+
+#define TABLE_BITS	8
+
+bool fz_attach_new;
+unsigned int fz_max_vms = 1024;
+
+static DEFINE_HASHTABLE(table, TABLE_BITS);
+static LIST_HEAD(all);
+static LIST_HEAD(leaving);		/* out of the table, not yet in past */
+static DEFINE_SPINLOCK(lock);		/* all of these */
+static unsigned int nr_vms;
+static u64 next_id = 1;
+static struct fz_counters past;		/* of VMs that are gone */
+static struct workqueue_struct *wq;
+
+struct fz_vm *fz_vm_find(struct kvm *kvm)
+{
+	struct fz_vm *vm;
+
+	if (!READ_ONCE(nr_vms))
+		return NULL;
+	hash_for_each_possible_rcu(table, vm, node, (unsigned long)kvm)
+		if (vm->kvm == kvm)
+			return vm;
+	return NULL;
+}
+
+struct fz_vm *fz_vm_get(u64 id)
+{
+	struct fz_vm *vm;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(vm, &all, list)
+		if (vm->info.id == id && kref_get_unless_zero(&vm->ref)) {
+			rcu_read_unlock();
+			return vm;
+		}
+	rcu_read_unlock();
+	return NULL;
+}
+
+struct fz_vm *fz_vm_next(struct fz_vm *vm)
+{
+	u64 after = vm ? vm->info.id : 0;
+	struct fz_vm *next = NULL, *v;
+
+	/* Ids rise along the list, which @vm may have left meanwhile. */
+	rcu_read_lock();
+	list_for_each_entry_rcu(v, &all, list)
+		if (v->info.id > after && kref_get_unless_zero(&v->ref)) {
+			next = v;
+			break;
+		}
+	rcu_read_unlock();
+	if (vm)
+		fz_vm_put(vm);
+	return next;
+}
+
+bool fz_vm_pin(struct fz_vm *vm)
+{
+	bool pinned;
+
+	spin_lock(&vm->pin_lock);
+	pinned = !vm->gone && kvm_get_kvm_safe(vm->kvm);
+	spin_unlock(&vm->pin_lock);
+	return pinned;
+}
+
+void fz_vm_unpin(struct fz_vm *vm)
+{
+	/* May be the last: then KVM destroys the VM here, and fz_vm_died() comes. */
+	kvm_put_kvm(vm->kvm);
+}
+
+static void sum_stats(struct fz_vm *vm, struct fz_counters *sum)
+{
+	u64 *to = (u64 *)sum;
+	size_t i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const u64 *from = (const u64 *)per_cpu_ptr(vm->stats, cpu);
+
+		for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+			to[i] += from[i];
+	}
+}
+
+static void release_work(struct work_struct *work)
+{
+	struct fz_vm *vm = container_of(to_rcu_work(work), struct fz_vm, release);
+
+	spin_lock(&lock);
+	list_del(&vm->leaving);
+	sum_stats(vm, &past);
+	spin_unlock(&lock);
+	fz_frames_destroy(&vm->frames);
+	free_percpu(vm->stats);
+	kfree(vm);
+}
+
+static void release(struct kref *ref)
+{
+	struct fz_vm *vm = container_of(ref, struct fz_vm, ref);
+
+	/* After a grace period: a hook may still look at it. */
+	INIT_RCU_WORK(&vm->release, release_work);
+	queue_rcu_work(wq, &vm->release);
+}
+
+void fz_vm_put(struct fz_vm *vm)
+{
+	kref_put(&vm->ref, release);
+}
+
+/* Make a VM that is in no table yet. Does not sleep: a birth can't. */
+static struct fz_vm *new_vm(struct kvm *kvm, u32 flags)
+{
+	struct task_struct *task = current->group_leader;
+	struct fz_vm *vm = kzalloc(sizeof(*vm), GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!vm)
+		return NULL;
+	vm->stats = alloc_percpu_gfp(struct fz_counters, GFP_ATOMIC | __GFP_NOWARN);
+	if (!vm->stats) {
+		kfree(vm);
+		return NULL;
+	}
+	kref_init(&vm->ref);
+	spin_lock_init(&vm->pin_lock);
+	fz_frames_init(&vm->frames);
+	vm->kvm = kvm;
+	vm->info.flags = flags;
+	vm->info.attached = ktime_get_ns();
+	/* The attacher is not the owner; the owner's mm tells. */
+	rcu_read_lock();
+	if (kvm->mm != current->mm && kvm->mm && kvm->mm->owner)
+		task = READ_ONCE(kvm->mm->owner);
+	vm->info.pid = task_tgid_nr(task);
+	get_task_comm(vm->info.comm, task);
+	rcu_read_unlock();
+	return vm;
+}
+
+/* Put it into the table: from here on the hooks act. */
+static int insert(struct fz_vm *vm)
+{
+	int err = 0;
+
+	spin_lock(&lock);
+	if (nr_vms >= fz_max_vms) {
+		err = -ENOSPC;
+	} else if (fz_vm_find(vm->kvm)) {
+		err = -EALREADY;
+	} else {
+		vm->info.id = next_id++;
+		WRITE_ONCE(nr_vms, nr_vms + 1);
+		hash_add_rcu(table, &vm->node, (unsigned long)vm->kvm);
+		list_add_tail_rcu(&vm->list, &all);
+	}
+	spin_unlock(&lock);
+	return err;
+}
+
+static void discard(struct fz_vm *vm)
+{
+	free_percpu(vm->stats);
+	kfree(vm);
+}
+
+/*
+ * Take it out of the table, and allow no new pins; false if somebody else did.
+ * The table's reference is the caller's now.
+ */
+static bool take_out(struct fz_vm *vm)
+{
+	bool ours;
+
+	spin_lock(&lock);
+	ours = !hlist_unhashed(&vm->node);
+	if (ours) {
+		hlist_del_init_rcu(&vm->node);
+		list_del_rcu(&vm->list);
+		list_add_tail(&vm->leaving, &leaving);
+		WRITE_ONCE(nr_vms, nr_vms - 1);
+	}
+	spin_unlock(&lock);
+	if (ours) {
+		spin_lock(&vm->pin_lock);
+		vm->gone = true;
+		spin_unlock(&vm->pin_lock);
+	}
+	return ours;
+}
+
+void fz_vm_describe(struct fz_vm *vm, struct fz_vm_event *event)
+{
+	*event = (struct fz_vm_event) {
+		.pid = vm->info.pid,
+		.vcpus = atomic_read(&vm->kvm->online_vcpus),
+		.pages = vm->kvm->nr_memslot_pages,
+		.reason = vm->info.not_covered,
+	};
+	strscpy(event->comm, vm->info.comm, sizeof(event->comm));
+}
+
+static void log_vm(struct fz_vm *vm, enum fz_rec_type type)
+{
+	struct fz_vm_event event;
+
+	fz_vm_describe(vm, &event);
+	fz_log(vm, type, NULL, &event, sizeof(event));
+}
+
+int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
+{
+	struct kvm *kvm;
+	struct fz_vm *vm;
+	int err;
+
+	if (!file_is_kvm(file))
+		return -ENOTTY;
+	kvm = file->private_data;
+	*refused = fz_kvm_refusals(kvm);
+	if (*refused)
+		return -EOPNOTSUPP;
+
+	vm = new_vm(kvm, flags);
+	if (!vm)
+		return -ENOMEM;
+	err = insert(vm);
+	if (err) {
+		discard(vm);
+		return err;
+	}
+	/* The open file keeps the VM alive. Entries built before go now. */
+	fz_mmu_zap_all(kvm);
+	log_vm(vm, FZ_REC_VM_ATTACH);
+	*id = vm->info.id;
+	return 0;
+}
+
+/* Let go of a VM that is out of the table and pinned. */
+static void let_go(struct fz_vm *vm)
+{
+	log_vm(vm, FZ_REC_VM_DETACH);
+	/* No hook acts on it any more; then what they denied can come back. */
+	synchronize_rcu();
+	fz_mmu_zap_all(vm->kvm);
+}
+
+int fz_vm_detach(u64 id)
+{
+	struct fz_vm *vm = fz_vm_get(id);
+	int err = -ENOENT;
+
+	if (!vm)
+		return -ENOENT;
+	if (fz_vm_pin(vm)) {
+		if (take_out(vm)) {
+			let_go(vm);
+			fz_vm_put(vm);
+			err = 0;
+		}
+		fz_vm_unpin(vm);
+	}
+	fz_vm_put(vm);
+	return err;
+}
+
+void fz_vm_detach_all(void)
+{
+	struct fz_vm *vm = NULL;
+
+	while ((vm = fz_vm_next(vm)))
+		fz_vm_detach(vm->info.id);
+}
+
+void fz_vm_born(struct kvm *kvm)
+{
+	struct fz_vm *vm;
+	int err = -ENOMEM;
+
+	if (!READ_ONCE(fz_attach_new))
+		return;
+	vm = new_vm(kvm, fz_lossless ? FZ_POLICY_LOSSLESS : 0);
+	if (vm) {
+		err = insert(vm);
+		if (!err) {
+			log_vm(vm, FZ_REC_VM_ATTACH);
+			return;
+		}
+		discard(vm);
+	}
+	pr_err_ratelimited("fitzroy: a new VM of %s (%d) is not watched: error %d\n",
+			   current->comm, task_tgid_nr(current), err);
+}
+
+void fz_vm_died(struct kvm *kvm)
+{
+	struct fz_vm *vm;
+
+	rcu_read_lock();
+	vm = fz_vm_find(kvm);
+	if (vm && take_out(vm)) {
+		log_vm(vm, FZ_REC_VM_DIED);
+		fz_vm_put(vm);
+	}
+	rcu_read_unlock();
+}
+
+void fz_vm_uncovered(struct kvm *kvm, u32 why)
+{
+	struct fz_vm *vm;
+
+	rcu_read_lock();
+	vm = fz_vm_find(kvm);
+	if (vm && take_out(vm)) {
+		vm->info.not_covered |= why;
+		pr_warn("fitzroy: VM %llu of %s (%u) turned to encrypted memory: no longer watched\n",
+			vm->info.id, vm->info.comm, vm->info.pid);
+		log_vm(vm, FZ_REC_VM_DETACH);
+		fz_vm_put(vm);
+	}
+	rcu_read_unlock();
+}
+
+static void sum_frames(struct fz_vm *vm, struct fz_counters *sum)
+{
+	u64 known, exec;
+
+	fz_frames_count(&vm->frames, &known, &exec);
+	sum->frames += known;
+	sum->exec_frames += exec;
+	sum->memory += sizeof(*vm) + atomic64_read(&vm->frames.memory);
+}
+
+void fz_vm_counters(struct fz_vm *vm, struct fz_counters *sum)
+{
+	if (vm) {
+		memset(sum, 0, sizeof(*sum));
+		sum_stats(vm, sum);
+		sum_frames(vm, sum);
+		return;
+	}
+	spin_lock(&lock);
+	*sum = past;
+	list_for_each_entry(vm, &leaving, leaving)
+		sum_stats(vm, sum);
+	list_for_each_entry(vm, &all, list) {
+		sum_stats(vm, sum);
+		sum_frames(vm, sum);
+	}
+	spin_unlock(&lock);
+}
+
+int fz_vm_init(void)
+{
+	wq = alloc_workqueue("fitzroy_free", WQ_UNBOUND, 0);
+	return wq ? 0 : -ENOMEM;
+}
+
+void fz_vm_exit(void)
+{
+	/* No VM is left; wait for the grace periods and the frees of the last. */
+	rcu_barrier();
+	destroy_workqueue(wq);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vm.h - the watched VMs
+ */
+#ifndef FZ_VM_H
+#define FZ_VM_H
+
+#include <linux/kref.h>
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <fitzroy.h>
+#include "frames.h"
+
+/**
+ * struct fz_vm - a watched VM
+ * @node: in the table by struct kvm *, while watched; under RCU
+ * @list: in the list of all, the same
+ * @leaving: in the list of those whose counters are not yet added up
+ * @ref: the table's, and one for whoever uses the VM across a sleep
+ * @release: frees it after a grace period
+ * @kvm: valid while in the table, or while pinned by fz_vm_pin()
+ * @pin_lock: guards the end of @kvm
+ * @gone: out of the table; no new pins
+ * @suspect: a frame of it is marked so
+ * @hold_since: when a vCPU began to wait for room in the ring, ns; 0 = none does
+ * @info: what FZ_IOC_LIST says
+ * @frames: the state of its frames
+ * @stats: struct fz_counters per CPU
+ */
+struct fz_vm {
+	struct hlist_node node;
+	struct list_head list;
+	struct list_head leaving;
+	struct kref ref;
+	struct rcu_work release;
+	struct kvm *kvm;
+	spinlock_t pin_lock;
+	bool gone;
+	bool suspect;
+	u64 hold_since;
+	struct fz_vm_info {
+		u64 id;
+		u64 attached;
+		u32 pid;
+		u32 flags;
+		u32 not_covered;
+		char comm[16];
+	} info;
+	struct fz_frames frames;
+	struct fz_counters __percpu *stats;
+};
+
+/* Count an event of one VM. */
+#define fz_count(vm, what)	this_cpu_inc((vm)->stats->what)
+
+extern bool fz_attach_new;	/* attach every VM at its birth */
+extern unsigned int fz_max_vms;
+
+/* The VM of @kvm, or NULL. Must be under RCU. The common answer is quick. */
+struct fz_vm *fz_vm_find(struct kvm *kvm);
+
+/* The VM of @id with a reference, or NULL. Put it with fz_vm_put(). */
+struct fz_vm *fz_vm_get(u64 id);
+void fz_vm_put(struct fz_vm *vm);
+
+/* The VM after @vm (NULL: the first) with a reference; drops the one on @vm. */
+struct fz_vm *fz_vm_next(struct fz_vm *vm);
+
+/* Keep @vm->kvm alive: true, and fz_vm_unpin() is due; false if it is dying. */
+bool fz_vm_pin(struct fz_vm *vm);
+void fz_vm_unpin(struct fz_vm *vm);
+
+/* Attach the VM of an open file. May sleep. Errors as FZ_IOC_ATTACH. */
+int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused);
+
+/* Detach: X and huge pages come back. May sleep. -ENOENT. */
+int fz_vm_detach(u64 id);
+void fz_vm_detach_all(void);
+
+/* From the hooks: a VM is born, dies, or turns out not to be coverable. */
+void fz_vm_born(struct kvm *kvm);
+void fz_vm_died(struct kvm *kvm);
+void fz_vm_uncovered(struct kvm *kvm, u32 why);
+
+/* Describe it; @vm->kvm must be valid (in the table, under RCU). */
+void fz_vm_describe(struct fz_vm *vm, struct fz_vm_event *event);
+
+/* Add up counters: of @vm, or of all that were ever watched for NULL. */
+void fz_vm_counters(struct fz_vm *vm, struct fz_counters *sum);
+
+int fz_vm_init(void);
+void fz_vm_exit(void);
+
+#endif
