@@ -1,0 +1,230 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# cli.sh - the fitzroy command without a module: good input, and bad input to every command
+# Needs O = the build's output directory (default: out beside this tree).
+set -u
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+O=${O:-$top/out}
+fitzroy=$O/bin/fitzroy
+mklog=$O/tests/e2e/mklog
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0 bad=0
+
+ok()	# ok NAME COMMAND...: one test
+{
+	local name=$1
+
+	shift
+	n=$((n + 1))
+	if "$@"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | head -20
+		bad=1
+	fi
+}
+
+run()	# run EXIT ARGS...: the exit code is EXIT
+{
+	local want=$1 got
+
+	shift
+	"$fitzroy" "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null
+	got=$?
+	[ $got = "$want" ] || { echo "# exit $got, not $want"; return 1; }
+}
+
+# Exit 2, nothing on stdout, one line on stderr that starts with "fitzroy: " and holds $1.
+refuse()
+{
+	local say=$1
+
+	shift
+	run 2 "$@" || return 1
+	[ ! -s "$tmp/out" ] && [ "$(wc -l < "$tmp/err")" = 1 ] &&
+		grep -q '^fitzroy: ' "$tmp/err" && grep -qF -- "$say" "$tmp/err"
+}
+
+json()	# json FILE EXPRESSION: python's view of the first object, as j
+{
+	python3 -c 'import json, sys
+j = json.JSONDecoder().raw_decode(open(sys.argv[1]).read())[0]
+sys.exit(0 if eval(sys.argv[2]) else 1)' "$1" "$2"
+}
+
+[ -x "$fitzroy" ] && [ -x "$mklog" ] || { echo "1..1"; echo "not ok 1 - not built: make tools tests"; exit 1; }
+
+# ------------------------------------------------------------------ good input
+cat=$(readlink -f /bin/cat)
+read -r offset vaddr < <(readelf -lW "$cat" | awk '$1 == "LOAD" && / R E / { print $2, $3; exit }')
+first=$((offset / 4096))
+run 0 db add --db "$tmp/db" "$cat" /bin/bash
+script=$tmp/script
+{
+	echo "vm 3 vmm 4242"
+	for i in 0 1 2; do
+		printf 'exec 1000 %x %s %d\n' $((0x555500000000 + vaddr + i * 4096 + 16)) "$cat" $((first + i))
+	done
+	for i in 0 1 2; do
+		printf 'exec 2000 %x %s %d%s\n' $((0x666600000000 + vaddr + i * 4096 + 16)) "$cat" \
+			$((first + i)) "$([ $i = 1 ] && echo " 0x305")"
+	done
+	echo "exec 3000 401000 /bin/tar 0"
+	echo "kernel ffffffff81000000 /bin/tar 1"
+	echo "badhash 1000 555500000000 $cat $first"
+	echo "lost 5"
+	echo "died"
+} > "$script"
+"$mklog" "$tmp/log" < "$script" || exit 1
+
+ok "verify: a whole log" run 0 verify "$tmp/log"
+ok "verify: says so" grep -q 'whole and unbroken' "$tmp/out"
+ok "verify --json" run 0 verify "$tmp/log" --json
+ok "verify --json: one object" json "$tmp/out" 'j["whole"] and j["records"] == 12 and j["lost"] == 5'
+ok "report: text" run 0 report "$tmp/log" --db "$tmp/db"
+ok "report: the changed program is MODIFIED" grep -q "$cat .*MODIFIED" "$tmp/out"
+ok "report: JSON" run 0 report "$tmp/log" --db "$tmp/db" --format json --frames "$tmp/frames"
+cp "$tmp/out" "$tmp/report.json"
+ok "report: the counts" json "$tmp/report.json" \
+	'(lambda c: (c["frames"], c["identified"], c["ambiguous"], c["unknown"], c["modified"]))(j["vms"][0]["coverage"]) == (9, 5, 0, 4, 1)'
+ok "report: the modified page" json "$tmp/report.json" \
+	"[(p['path'], p['findings'][0]['page'], p['findings'][0]['blocks']) for p in j['vms'][0]['programs'] if p['verdict'] == 'modified'] == [('$cat', $((first + 1)), [3])]"
+ok "report: the unknown program" json "$tmp/report.json" \
+	'[u["rip"] for u in j["vms"][0]["unknown"] if u["address_space"] == "0x3000"] == ["0x401000"]'
+ok "report: a broken record makes it incomplete" json "$tmp/report.json" \
+	'not j["log"]["complete"] and j["log"]["broken"] == 1 and j["log"]["lost"] == 5'
+ok "report: the frames, one a line" [ "$(wc -l < "$tmp/frames")" = 9 ]
+run 0 report "$tmp/log" --db "$tmp/db" --format json
+ok "report: the same bytes again" cmp "$tmp/out" "$tmp/report.json"
+ok "list: works without a module" run 0 list --json
+ok "--help" run 0 --help
+ok "--version" run 0 --version
+for c in list watch record report verify status audit; do
+	ok "$c --help" run 0 $c --help
+done
+
+# -------------------------------------------------------------------- bad logs
+size=$(stat -c %s "$tmp/log")
+head -c $((size / 2)) "$tmp/log" > "$tmp/cut"
+ok "verify: a log cut in the middle is a finding" run 1 verify "$tmp/cut"
+ok "verify: names the block" grep -q 'first bad block: [0-9]*; the file ends within block' "$tmp/out"
+ok "report: a cut log is read" run 0 report "$tmp/cut" --db "$tmp/db" --format json
+ok "report: ... and incomplete" json "$tmp/out" \
+	'not j["log"]["complete"] and "ends within block" in j["log"]["missing"]'
+(head -n -1 "$script"; echo noend) | "$mklog" "$tmp/noend"
+ok "verify: no end mark is a finding" run 1 verify "$tmp/noend"
+ok "verify: ... named" grep -q 'no end mark' "$tmp/out"
+cp "$tmp/log" "$tmp/changed"
+printf X | dd of="$tmp/changed" bs=1 seek=$((size / 2)) conv=notrunc 2> /dev/null
+ok "verify: a changed byte is a finding" run 1 verify "$tmp/changed"
+ok "verify: ... named" grep -q 'was changed' "$tmp/out"
+ok "report: a changed log is not complete" run 0 report "$tmp/changed" --db "$tmp/db" --format json
+ok "report: ... and says why" json "$tmp/out" '"was changed" in j["log"]["missing"]'
+(echo "vm 1 v 1"; echo "gap 3"; echo died) | "$mklog" "$tmp/gap"
+ok "verify: a gap is a finding" run 1 verify "$tmp/gap"
+for c in "verify" "report --db $tmp/db"; do
+	ok "$c: a foreign file" refuse "not a FitzRoy log" $c /bin/true
+	ok "$c: an empty file" refuse "not a FitzRoy log" $c /dev/null
+	ok "$c: no such file" refuse "No such file" $c "$tmp/none"
+	ok "$c: a folder" refuse "directory" $c "$tmp"
+	head -c 100 "$tmp/log" > "$tmp/short"
+	ok "$c: cut in the header" refuse "header" $c "$tmp/short"
+done
+ok "report: no database" refuse "$tmp/none" report "$tmp/log" --db "$tmp/none"
+ok "report: a foreign database" refuse "" report "$tmp/log" --db /bin/true
+ok "report: --frames where nothing can be written" refuse "$tmp/none/x" \
+	report "$tmp/log" --db "$tmp/db" --frames "$tmp/none/x"
+
+# --------------------------------------------------------------- bad arguments
+ok "no command" refuse "see fitzroy --help"
+ok "an unknown command" refuse "no command 'frobnicate'" frobnicate
+for c in list watch record report verify status audit; do
+	ok "$c: an unknown option" refuse "unknown option --bogus" $c --bogus
+done
+ok "report: no log" refuse "name a log" report
+ok "report: a log and --live" refuse "not both" report --live "$tmp/log"
+ok "report: two logs" refuse "one log" report "$tmp/log" "$tmp/cut"
+ok "report: no such format" refuse "no format 'html'" report "$tmp/log" --format html
+ok "report: an option without its value" refuse "needs a value" report --format
+ok "verify: no log" refuse "name one log" verify
+ok "record: no -o" refuse "name the log" record --all
+ok "record: a bad --timeout" refuse "number of seconds" record --all -o "$tmp/x" --timeout soon
+ok "record: an existing log stays" refuse "exists" record --all -o "$tmp/log"
+ok "audit: a bad id" refuse "not a VM's id" audit --vm 12x
+for c in list status audit watch; do
+	ok "$c: a stray argument" refuse "takes no 'stray'" $c stray
+done
+"$fitzroy" list > /dev/full 2> "$tmp/err"
+ok "a full disk behind stdout" [ $? = 2 ]
+
+# ------------------------------------------------------- no device, no permission
+if [ -e /dev/fitzroy ]; then
+	for i in 1 2 3 4 5 6; do
+		n=$((n + 1))
+		echo "ok $n # SKIP /dev/fitzroy is there"
+	done
+else
+	ok "status: no module" refuse "load fitzroy.ko" status
+	ok "audit: no module" refuse "load fitzroy.ko" audit
+	ok "record: no module" refuse "load fitzroy.ko" record --all -o "$tmp/new"
+	ok "record: ... and no file" [ ! -e "$tmp/new" ]
+	ok "watch: no module" refuse "load fitzroy.ko" watch --all --db "$tmp/db"
+	ok "report --live: no module" refuse "load fitzroy.ko" report --live --db "$tmp/db"
+fi
+
+# ------------------------------------------------------------- a made-up device
+with()	# with FAKE EXIT ARGS...: run against the fake device
+{
+	local fake=$1
+
+	shift
+	FAKE=$fake FAKE_FILE=$cat FAKE_CALLS=1 LD_PRELOAD=$O/tests/e2e/fakedev.so run "$@"
+}
+if nm "$fitzroy" | grep -q __asan_init; then
+	for i in {1..17}; do
+		n=$((n + 1))
+		echo "ok $n # SKIP a sanitizer cannot be preloaded over"
+	done
+else
+	ok "device: another ABI" with abi 2 status
+	ok "device: ... says which" grep -q "speaks ABI 2, this tool 1" "$tmp/err"
+	ok "device: no permission" with perm 2 status
+	ok "device: ... says what to do" grep -q "run as root" "$tmp/err"
+	ok "device: another reader" with busy 2 record --all -o "$tmp/rec"
+	ok "device: ... nothing was attached, no file" eval '! grep -q ttach "$tmp/err" && [ ! -e "$tmp/rec" ]'
+	ok "audit: clean" with "" 0 audit --json
+	ok "audit: a violation is a finding" with violation 1 audit --json
+	ok "status --json" with "" 0 status --json
+	ok "status: one object" json "$tmp/out" 'j["total"]["grants"] == 0 and j["vms"][0]["id"] == 1'
+	ok "record: until the VMs died" with dies 0 record --all -o "$tmp/rec" --exit-when-died
+	ok "record: what it attached it detached" \
+		eval '[ "$(cat "$tmp/err")" = "attach 10000
+detach 10000" ]'
+	ok "record: a whole log" run 0 verify "$tmp/rec"
+	ok "record: until a time" with "" 0 record -o "$tmp/rec" --force --timeout 0.3
+	ok "report --live" with flip 0 report --live --db "$tmp/db" --format json
+	ok "report --live: the changed page" json "$tmp/out" \
+		'[f["page"] for p in j["vms"][0]["programs"] for f in p["findings"]] == [5]'
+	ok "--vm: no such VM" with "" 2 watch --vm 7 --db "$tmp/db"
+fi
+
+if [ "$(id -u)" = 0 ]; then
+	chmod 755 "$tmp"
+	chmod 600 "$tmp/log"
+	install -m 755 "$fitzroy" "$tmp/fitzroy"
+	unprivileged()
+	{
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$tmp/fitzroy" "$@" \
+			> "$tmp/out" 2> "$tmp/err"
+		[ $? = 2 ] && grep -q "^fitzroy: .*Permission denied" "$tmp/err"
+	}
+	ok "verify: no permission" unprivileged verify "$tmp/log"
+else
+	n=$((n + 1))
+	echo "ok $n # SKIP needs root to drop privileges"
+fi
+echo "1..$n"
+exit $bad

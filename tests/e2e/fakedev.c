@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fakedev.c - /dev/fitzroy for a machine without the module: LD_PRELOAD=fakedev.so
+ *
+ * One VM that ran the pages of FAKE_FILE. FAKE = abi, busy, perm, violation, dies
+ * or flip (one byte of a page is changed) says how it misbehaves.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <fitzroy.h>
+
+#define RING	(1U << 20)
+#define STRIDE	(FZ_PAGE_SIZE + 2 * RING)
+
+static int device = -1;
+static uint8_t *map;
+static uint64_t seq;
+static int lists;
+
+static int fake(const char *what)
+{
+	const char *is = getenv("FAKE");
+
+	return is && !strcmp(is, what);
+}
+
+static void put(struct fz_rec *rec)
+{
+	struct fz_producer *producer = (void *)(map + FZ_PAGE_SIZE);
+	uint8_t *data = map + 2 * FZ_PAGE_SIZE + producer->pos;
+
+	rec->seq = seq++;
+	rec->time = 1000 + seq;
+	rec->vm = 1;
+	memcpy(data, rec, rec->size);
+	memcpy(data + RING, rec, rec->size);
+	producer->pos += rec->size;
+}
+
+static void fill(void)
+{
+	static struct {
+		struct fz_rec rec;
+		uint8_t page[FZ_PAGE_SIZE];
+	} x;
+	FILE *f = fopen(getenv("FAKE_FILE"), "rb");
+	int i;
+
+	x.rec.size = sizeof(x.rec);
+	x.rec.type = FZ_REC_VM_ATTACH;
+	strcpy(x.rec.u.vm.comm, "vmm");
+	put(&x.rec);
+	memset(&x, 0, sizeof(x));
+	x.rec.size = sizeof(x);
+	x.rec.type = FZ_REC_EXEC;
+	x.rec.flags = FZ_RECF_PAGE;
+	x.rec.mode = FZ_MODE_PE | FZ_MODE_PG;
+	x.rec.cpl = 3;
+	x.rec.cr3 = 0x1000;
+	for (i = 0; f && i < 64 && fread(x.page, 1, FZ_PAGE_SIZE, f) == FZ_PAGE_SIZE; i++) {
+		if (i == 5 && fake("flip"))
+			x.page[7] ^= 1;
+		x.rec.gfn = i;
+		x.rec.rip = 0x555500000000ULL + i * FZ_PAGE_SIZE;
+		x.rec.hash = XXH64(x.page, FZ_PAGE_SIZE, 0);
+		put(&x.rec);
+	}
+}
+
+int open(const char *path, int flags, ...)
+{
+	int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, "open64");
+	va_list ap;
+	int mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, int);
+	va_end(ap);
+	if (strcmp(path, FZ_DEVICE))
+		return real(path, flags, mode);
+	if (fake("perm")) {
+		errno = EACCES;
+		return -1;
+	}
+	device = memfd_create("fitzroy", 0);
+	if (device < 0 || ftruncate(device, FZ_PAGE_SIZE + STRIDE))
+		abort();
+	map = mmap(NULL, FZ_PAGE_SIZE + STRIDE, PROT_READ | PROT_WRITE, MAP_SHARED, device, 0);
+	fill();
+	return device;
+}
+
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+
+static int list(struct fz_list *l)
+{
+	struct fz_vm_desc vm = { .id = 1, .pid = 99, .vcpus = 2, .pages = 131072, .comm = "vmm" };
+	uint32_t room = l->count;
+
+	l->count = !(fake("dies") && ++lists > 3);
+	if (l->count && room)
+		memcpy((void *)(uintptr_t)l->vms, &vm, sizeof(vm));
+	return 0;
+}
+
+static int info(struct fz_info *i)
+{
+	i->abi = FZ_ABI_VERSION + fake("abi");
+	i->vendor = FZ_VENDOR_AMD;
+	i->cpus = 1;
+	i->ring_bytes = RING;
+	i->consumer_bytes = FZ_PAGE_SIZE;
+	i->ring_offset = FZ_PAGE_SIZE;
+	i->ring_stride = STRIDE;
+	return 0;
+}
+
+int ioctl(int fd, unsigned long number, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, number);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (fd != device)
+		number = 0;
+	switch (number) {
+	case FZ_IOC_INFO:
+		return info(arg);
+	case FZ_IOC_LIST:
+		return list(arg);
+	case FZ_IOC_BARRIER:
+		((struct fz_barrier *)arg)->time = ~0ULL;
+		return 0;
+	case FZ_IOC_AUDIT:
+		((struct fz_audit *)arg)->violations = fake("violation");
+		return 0;
+	case FZ_IOC_ATTACH:
+		if (getenv("FAKE_CALLS"))
+			fprintf(stderr, "attach %x\n", ((struct fz_attach *)arg)->flags);
+		return 0;
+	case FZ_IOC_DETACH:
+		if (getenv("FAKE_CALLS"))
+			fprintf(stderr, "detach %x\n", ((struct fz_detach *)arg)->flags);
+		return 0;
+	case FZ_IOC_STAT:
+		return 0;
+	}
+	errno = ENOTTY;
+	return -1;
+}
+
+void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	void *(*real)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, "mmap");
+
+	if (map && fd == device && !offset && fake("busy")) {
+		errno = EBUSY;
+		return MAP_FAILED;
+	}
+	return real(addr, length, prot, flags, fd, offset);
+}

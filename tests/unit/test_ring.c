@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_ring.c - the ring: the very source that the kernel builds
+ *
+ * Also built with -fsanitize=thread, where the last case is the one that counts.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "../../kmod/ring.c"
+#include "tap.h"
+
+#define BYTES	(16 * 1024UL)
+#define SMALL	((u32)sizeof(struct fz_rec))
+#define LARGE	((u32)FZ_REC_PAGE_BYTES)
+
+static struct fz_producer producer;
+static struct fz_consumer consumer;
+static struct fz_ring ring;
+
+static void reset(void)
+{
+	static void *data;
+
+	if (!data) {
+		int fd = memfd_create("ring", 0);
+
+		/* Twice in a row, as the kernel and the reader map it. */
+		data = mmap(NULL, 2 * BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (fd < 0 || ftruncate(fd, BYTES) || data == MAP_FAILED ||
+		    mmap(data, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+			    MAP_FAILED ||
+		    mmap((char *)data + BYTES, BYTES, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+			exit(2);
+	}
+	memset(&producer, 0, sizeof(producer));
+	memset(&consumer, 0, sizeof(consumer));
+	ring = (struct fz_ring) {
+		.producer = &producer, .consumer = &consumer, .data = data, .bytes = BYTES,
+		.cpu = 3,
+	};
+}
+
+static bool put(u32 size, u64 now)
+{
+	struct fz_rec *rec = fz_ring_reserve(&ring, size, now, size == LARGE);
+
+	if (!rec)
+		return false;
+	rec->type = size == LARGE ? FZ_REC_EXEC : FZ_REC_WRITE;
+	/* A reader that sees a record too early sees it without its content. */
+	rec->hash = ~rec->seq;
+	if (size == LARGE)
+		memset(rec + 1, (int)rec->seq, FZ_PAGE_SIZE);
+	fz_ring_commit(&ring, rec);
+	return true;
+}
+
+static const struct fz_rec *get(void)
+{
+	u64 pos = __atomic_load_n(&consumer.pos, __ATOMIC_RELAXED);
+
+	if (pos == __atomic_load_n(&producer.pos, __ATOMIC_ACQUIRE))
+		return NULL;
+	return (const struct fz_rec *)((const char *)ring.data + (pos & (BYTES - 1)));
+}
+
+static void consume(const struct fz_rec *rec)
+{
+	__atomic_store_n(&consumer.pos, consumer.pos + rec->size, __ATOMIC_RELEASE);
+}
+
+static void test_order(void)
+{
+	const struct fz_rec *rec;
+	bool right = true;
+	u64 i;
+
+	reset();
+	ok(!get(), "an empty ring has nothing");
+	for (i = 0; i < 1000; i++) {
+		if (!put(i % 3 ? SMALL : LARGE, i))
+			right = false;
+		rec = get();
+		if (!rec || rec->seq != i || rec->time != i || rec->cpu != 3 ||
+		    rec->size != (i % 3 ? SMALL : LARGE) || rec->hash != ~i ||
+		    (rec->size == LARGE && (((const u32 *)(rec + 1))[1023] & 0xff) != (i & 0xff)))
+			right = false;
+		if (rec)
+			consume(rec);
+	}
+	ok(right, "1000 records come out as they went in, across many wraps");
+}
+
+static void test_full(void)
+{
+	const struct fz_rec *rec;
+	u64 n = 0, lost = 0;
+
+	reset();
+	while (put(LARGE, 10 + n))
+		n++;
+	ok(n == BYTES / LARGE, "%llu large records fit", (unsigned long long)n);
+	lost = 1;
+	for (; lost < 5; lost++)
+		put(LARGE, 100 + lost);
+	ok(producer.lost == 5 && ring.lost.count == 5, "5 are counted as lost");
+	ok(!put(LARGE, 200), "a sixth too");
+	ok(put(SMALL, 300), "a small one fits, with the LOST record before it");
+	while ((rec = get()) && rec->type == FZ_REC_EXEC)
+		consume(rec);
+	ok(rec && rec->type == FZ_REC_LOST && rec->u.lost.count == 6 && rec->u.lost.execs == 6 &&
+	   rec->u.lost.first_seq == n && rec->seq == n + 6 && rec->u.lost.first_time == 10 + n &&
+	   rec->u.lost.last_time == 200, "LOST says which numbers, how many, and when");
+	consume(rec);
+	rec = get();
+	ok(rec && rec->type == FZ_REC_WRITE && rec->seq == n + 7, "the numbers go on behind it");
+	consume(rec);
+	ok(!get(), "and that is all");
+	fz_ring_flush_lost(&ring, 1);
+	ok(!get(), "no LOST record where nothing was lost");
+	while (put(LARGE, 1))
+		;
+	while ((rec = get()))
+		consume(rec);
+	fz_ring_flush_lost(&ring, 400);
+	rec = get();
+	ok(rec && rec->type == FZ_REC_LOST && rec->u.lost.count == 1 && rec->time == 400,
+	   "a flush says what was lost without another record");
+}
+
+static void test_hostile(void)
+{
+	static const u64 lies[] = { 1, 1 << 20, 1ULL << 63, 64 };
+	struct fz_ring before;
+	size_t i;
+
+	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		reset();
+		put(LARGE, 1);
+		before = ring;
+		consumer.pos = ring.pos + lies[i];
+		ok(!put(LARGE, 2) && ring.pos == before.pos && ring.lost.count == 1,
+		   "a position ahead of the producer by %llu: lost, not written",
+		   (unsigned long long)lies[i]);
+	}
+	reset();
+	for (i = 0; i < 10; i++) {
+		put(LARGE, 1);
+		consumer.pos = ring.pos;
+	}
+	before = ring;
+	consumer.pos = ring.pos - BYTES - 64;
+	ok(!put(SMALL, 2) && ring.pos == before.pos, "more than a ring behind: lost, not written");
+	consumer.pos = ring.pos - BYTES;
+	ok(!put(SMALL, 2) && ring.pos == before.pos, "a ring behind: full");
+}
+
+#define TOTAL	300000ULL
+
+static int finished;
+
+static void *produce(void *arg)
+{
+	u64 i;
+
+	(void)arg;
+	for (i = 0; i < TOTAL; i++) {
+		u32 size = i % 5 ? SMALL : LARGE;
+
+		/* Mostly wait for room, so that most records go through. */
+		while (i % 64 && !fz_ring_room(&ring, size))
+			sched_yield();
+		put(size, i);
+	}
+	while (ring.lost.count)
+		fz_ring_flush_lost(&ring, i);
+	__atomic_store_n(&finished, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	u64 next = 0, lost = 0, records = 0, bad = 0, size;
+	const struct fz_rec *rec;
+	pthread_t thread;
+
+	reset();
+	if (pthread_create(&thread, NULL, produce, NULL))
+		exit(2);
+	for (;;) {
+		int last = __atomic_load_n(&finished, __ATOMIC_ACQUIRE);
+
+		rec = get();
+		if (!rec && last)
+			break;
+		if (!rec) {
+			sched_yield();
+			continue;
+		}
+		if (rec->type == FZ_REC_LOST) {
+			bad += rec->u.lost.first_seq != next;
+			lost += rec->u.lost.count;
+			next = rec->u.lost.first_seq + rec->u.lost.count;
+		}
+		bad += rec->seq != next;
+		if (rec->type != FZ_REC_LOST)
+			bad += rec->hash != ~rec->seq;
+		size = rec->size;
+		if (size == LARGE)
+			for (size_t i = 0; i < FZ_PAGE_SIZE; i += 512)
+				bad += ((const u8 *)(rec + 1))[i] != (u8)rec->seq;
+		next = rec->seq + 1;
+		records++;
+		consume(rec);
+	}
+	pthread_join(thread, NULL);
+	ok(!bad, "two threads: %llu records, each whole and in its place",
+	   (unsigned long long)records);
+	ok(records + lost == ring.seq && ring.seq >= TOTAL && producer.lost == lost,
+	   "each number once: logged, or one of %llu in LOST records", (unsigned long long)lost);
+}
+
+int main(void)
+{
+	test_order();
+	test_full();
+	test_hostile();
+	test_threads();
+	return done();
+}

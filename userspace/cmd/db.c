@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* db.c - "fitzroy db": the database of known binaries */
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "db.h"
+#include "hashdb.h"
+#include "options.h"
+
+static void print_hex(char *to, const uint8_t *data, size_t len)
+{
+	for (; len--; data++, to += 2)
+		sprintf(to, "%02x", *data);
+}
+
+/* One object on one line. */
+static int print_json(json_t *object)
+{
+	int ret = object ? json_dumpf(object, stdout, JSON_COMPACT) : -1;
+
+	json_decref(object);
+	putchar('\n');
+	return ret ? trouble("out of memory") : EXIT_DONE;
+}
+
+static int open_db(struct fz_hashdb **db, const char *path)
+{
+	struct fz_error err;
+
+	return fz_hashdb_open(db, path, &err) ? trouble("%s", err.text) : EXIT_DONE;
+}
+
+static int info(const char *path, bool json)
+{
+	struct fz_hashdb_info i;
+	struct fz_hashdb *db;
+	char digest[33];
+	double each;
+
+	if (open_db(&db, path))
+		return EXIT_TROUBLE;
+	fz_hashdb_info(db, &i);
+	fz_hashdb_close(db);
+	print_hex(digest, i.digest, sizeof(i.digest));
+	each = i.pages ? (double)i.bytes / i.pages : 0;
+	if (json)
+		return finish_stdout(print_json(json_pack("{ss si sI sI sI sI sf ss}",
+			"path", path, "schema", (int)i.schema, "files", (json_int_t)i.files,
+			"pages", (json_int_t)i.pages, "packages", (json_int_t)i.packages,
+			"bytes", (json_int_t)i.bytes, "bytes_per_page", each,
+			"digest", digest)));
+	printf("database  %s\nschema    %u\nfiles     %u\npages     %" PRIu64 "\n"
+	       "packages  %u\nbytes     %" PRIu64 " (%.1f a page)\ndigest    %s\n",
+	       path, i.schema, i.files, i.pages, i.packages, i.bytes, each, digest);
+	return finish_stdout(EXIT_DONE);
+}
+
+static int list_json(uint32_t id, const struct fz_hashdb_file *f)
+{
+	char sha256[65];
+
+	print_hex(sha256, f->sha256, sizeof(f->sha256));
+	return print_json(json_pack("{sI ss ss ss ss ss ss ss ss sI sI sb sI sb}",
+		"id", (json_int_t)id, "path", f->path, "package", f->package,
+		"source", f->source, "version", f->version,
+		"source_version", f->source_version, "arch", f->arch,
+		"build_id", f->build_id, "sha256", sha256, "bytes", (json_int_t)f->bytes,
+		"pages", (json_int_t)f->pages_total, "pie", f->pie,
+		"machine", (json_int_t)f->machine, "is64", f->is64));
+}
+
+static const char *dash(const char *s)
+{
+	return *s ? s : "-";
+}
+
+static int list(const char *path, bool json, const char *pattern)
+{
+	struct fz_hashdb_info info;
+	struct fz_hashdb_file f;
+	struct fz_hashdb *db;
+	struct fz_error err;
+	int code = EXIT_DONE;
+	uint32_t id;
+
+	if (open_db(&db, path))
+		return EXIT_TROUBLE;
+	fz_hashdb_info(db, &info);
+	for (id = 1; !code && id <= info.files; id++) {
+		if (fz_hashdb_file(db, id, &f, &err)) {
+			code = trouble("%s", err.text);
+			break;
+		}
+		if (pattern && fnmatch(pattern, f.path, 0) && fnmatch(pattern, f.package, 0))
+			;
+		else if (json)
+			code = list_json(id, &f);
+		else
+			printf("%s\t%s\t%s\t%s\t%s\t%u\n", f.path, dash(f.package),
+			       dash(f.version), dash(f.arch), dash(f.build_id), f.pages_total);
+		fz_hashdb_file_free(&f);
+	}
+	fz_hashdb_close(db);
+	return finish_stdout(code);
+}
+
+static int check(const char *path)
+{
+	struct fz_hashdb_info info;
+	struct fz_hashdb *db;
+	struct fz_error err;
+	int ret;
+
+	ret = fz_hashdb_open(&db, path, &err);
+	if (!ret) {
+		fz_hashdb_info(db, &info);
+		ret = fz_hashdb_check(db, &err);
+		fz_hashdb_close(db);
+	}
+	if (ret) {
+		trouble("%s", err.text);
+		return ret == -EBADMSG ? EXIT_FINDING : EXIT_TROUBLE;
+	}
+	printf("%s is sound: %u files, %" PRIu64 " pages, %u packages\n", path, info.files,
+	       info.pages, info.packages);
+	return finish_stdout(EXIT_DONE);
+}
+
+enum { ADD, INFO, LIST, CHECK, VERBS };
+
+static const struct {
+	const char *name;
+	int min, max;		/* arguments */
+	bool json;
+} verbs[VERBS] = {
+	[ADD]	= { "add", 1, -1, false },
+	[INFO]	= { "info", 0, 0, true },
+	[LIST]	= { "list", 0, 1, true },
+	[CHECK]	= { "check", 0, 0, false },
+};
+
+static int run(int verb, const char *db, bool json, int n, char **args)
+{
+	if (n < verbs[verb].min)
+		return usage("db", "%s needs a path", verbs[verb].name);
+	if (verbs[verb].max >= 0 && n > verbs[verb].max)
+		return usage("db", "unexpected argument '%.64s'", args[verbs[verb].max]);
+	if (json && !verbs[verb].json)
+		return usage("db", "%s has no --json", verbs[verb].name);
+	switch (verb) {
+	case ADD:
+		return db_add(db, n, args);
+	case INFO:
+		return info(db, json);
+	case LIST:
+		return list(db, json, args[0]);
+	default:
+		return check(db);
+	}
+}
+
+int cmd_db(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "db", required_argument, NULL, OPT_DB },
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const char *db = FZ_HASHDB_PATH;
+	bool json = false;
+	int c, verb;
+
+	if (argc < 2)
+		return usage("db", "add, info, list or check?");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help("db");
+	for (verb = 0; verb < VERBS && strcmp(verbs[verb].name, argv[1]); verb++)
+		;
+	if (verb == VERBS)
+		return usage("db", "no such thing as '%.64s'", argv[1]);
+	argv[1] = argv[0];	/* whose help and whose errors */
+	argc--;
+	argv++;
+	while ((c = next_option(argc, argv, "", options)) != -1) {
+		if (c == 'h')
+			return EXIT_DONE;
+		if (c == '?')
+			return EXIT_TROUBLE;
+		if (c == OPT_DB)
+			db = optarg;
+		json |= c == OPT_JSON;
+	}
+	if (!*db)
+		return usage("db", "--db needs a path");
+	return run(verb, db, json, argc - optind, argv + optind);
+}

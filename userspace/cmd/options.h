@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* options.h - getopt_long with one error style */
+#ifndef FZ_OPTIONS_H
+#define FZ_OPTIONS_H
+
+#include <getopt.h>
+#include "cmd.h"
+
+/* Long options without a letter. */
+enum {
+	OPT_ALL = 256,
+	OPT_DB,
+	OPT_DIED,
+	OPT_FORCE,
+	OPT_FORMAT,
+	OPT_FRAMES,
+	OPT_JSON,
+	OPT_KEEP,
+	OPT_LIVE,
+	OPT_LOSSLESS,
+	OPT_TIMEOUT,
+	OPT_VM,
+};
+
+/*
+ * The next option's value, -1 at the end. After a wrong option, '?': the line is
+ * printed. After --help, 'h': the help is printed.
+ */
+int next_option(int argc, char **argv, const char *letters, const struct option *options);
+
+#endif

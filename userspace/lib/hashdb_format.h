@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hashdb_format.h - how the database is laid out; for hashdb*.c and their tests
+ *
+ * The file is an LMDB environment of tables, then one trailer page that LMDB
+ * does not know of. It is written once, in key order, and never changed.
+ *
+ *	table		key			value
+ *	pages		0 (u32)			struct fz_db_page, ascending: duplicates
+ *						of one key, which LMDB packs without
+ *						a byte between them
+ *	files		id (u32)		struct fz_db_file, then its segments,
+ *						build-id and path
+ *	packages	id (u32)		FZ_DB_STRINGS strings, each with its NUL
+ *	sketches	file id << 32 | chunk	FZ_SKETCH bytes a page, FZ_DB_CHUNK pages
+ *	idents		struct fz_db_key	struct fz_db_ident: what has been added
+ *
+ * Integers are the machine's own (LMDB's are, too), but for those of struct
+ * fz_db_page, which memcmp() must order.
+ */
+#ifndef FZ_HASHDB_FORMAT_H
+#define FZ_HASHDB_FORMAT_H
+
+#include <endian.h>
+#include <lmdb.h>
+#include "hashdb.h"
+
+#define FZ_DB_SCHEMA	1
+#define FZ_DB_MAGIC	"FitzRoy known db"
+#define FZ_DB_BLOCK	4096
+#define FZ_DB_STRINGS	5	/* package, source, version, source_version, arch */
+#define FZ_DB_CHUNK	62	/* four nodes of so many sketches fill an LMDB page */
+#define FZ_DB_SEGMENTS	64
+#define FZ_DB_PATH_MAX	4095
+
+/* The last FZ_DB_BLOCK bytes, zero-filled. */
+struct fz_db_trailer {
+	char magic[16];
+	uint32_t schema;
+	uint32_t reserved;
+	uint64_t bytes;		/* of the file before the trailer */
+	uint8_t digest[16];	/* XXH3-128 of these bytes and the fields above */
+};
+
+struct fz_db_page {
+	uint64_t xxh64;		/* big-endian, as all here */
+	uint8_t sha128[16];
+	uint32_t file;
+	uint32_t page;
+};
+
+struct fz_db_segment {
+	uint64_t offset, vaddr;
+	uint32_t pages, reserved;
+};
+
+#define FZ_DB_PIE	1
+#define FZ_DB_64	2
+
+struct fz_db_file {
+	uint8_t sha256[32];
+	uint64_t bytes;
+	uint64_t entry;
+	uint32_t pages;
+	uint32_t package;	/* its id */
+	uint16_t machine;
+	uint16_t nsegments;
+	uint16_t path_len;
+	uint8_t build_id_len;
+	uint8_t flags;
+};
+
+/* First bytes of the SHA-256 of what makes a thing the same: fz_db_file_key() and others */
+struct fz_db_key {
+	uint8_t kind;		/* 'F'ile, 'P'ackage, 'A'rchive */
+	uint8_t digest[16];
+};
+
+struct fz_db_ident {
+	uint32_t id;		/* of the file or package */
+	uint32_t files;		/* archive: how many it holds */
+};
+
+enum fz_db_table { FZ_DB_PAGES, FZ_DB_FILES, FZ_DB_PACKAGES, FZ_DB_SKETCHES, FZ_DB_IDENTS,
+		   FZ_DB_TABLES };
+
+extern const struct fz_db_table_def {
+	const char *name;
+	unsigned int flags;
+} fz_db_tables[FZ_DB_TABLES];
+
+struct fz_hashdb {
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi[FZ_DB_TABLES];
+	MDB_cursor *pages;
+	char *path;
+	struct fz_hashdb_info info;
+	uint32_t packages;	/* their ids are 1 to this; info counts those with a name */
+};
+
+/* A run of file pages; of a file's runs, none touches the next. */
+struct fz_db_run {
+	uint32_t first, count;
+};
+
+/* The pages that @f's segments map, each once, ascending. Return the number of runs. */
+size_t fz_db_runs(const struct fz_hashdb_segment *segments, size_t n,
+		  struct fz_db_run runs[FZ_DB_SEGMENTS]);
+
+/* Say that the database at @path is broken: which object, how. -EBADMSG. */
+int fz_db_broken(struct fz_error *err, const char *path, const char *what, unsigned long long id);
+
+/* An LMDB return value as a negative errno, with a line. */
+int fz_db_mdb(struct fz_error *err, const char *path, int rc);
+
+/* Read record @id of "files" / the strings of record @id of "packages". */
+int fz_db_get_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
+		   uint32_t *package, struct fz_error *err);
+int fz_db_get_package(struct fz_hashdb *db, uint32_t id, const char *strings[FZ_DB_STRINGS],
+		      struct fz_error *err);
+
+/* What makes a file the same: content, path and package. A package: its strings. */
+int fz_db_file_key(struct fz_db_key *key, const struct fz_hashdb_file *f);
+int fz_db_package_key(struct fz_db_key *key, const char *const strings[FZ_DB_STRINGS]);
+
+/* Digest the first @bytes of @fd into @trailer, whose other fields are set. */
+int fz_db_digest(int fd, const struct fz_db_trailer *trailer, uint8_t digest[16],
+		 const char *path, struct fz_error *err);
+
+/* Append the trailer to the LMDB file at @fd. */
+int fz_db_seal(int fd, const char *path, struct fz_error *err);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * identify.h - from captured pages to programs, or to "unknown"
+ *
+ * Feed records with fz_identify_add(), then fz_identify_settle(), then read the
+ * results, which stay valid until the next add or settle. Same records and same
+ * database give the same results in the same order.
+ *
+ * A frame here is a distinct (VM, gfn, content, address space): a capture that
+ * repeats all four is counted as another event of the same frame.
+ *
+ * The rules, in order:
+ *  1. A page is a known one only if XXH64 and SHA-256 of its snapshot are in the
+ *     database. A record whose XXH64 is not that of its snapshot is broken.
+ *  2. Files of equal SHA-256 are one. Members of different packages or versions
+ *     stay ambiguous; members without a package go with the packaged ones.
+ *  3. A page that one file alone has is that file's. RIP's page minus the file's
+ *     virtual address of the page is the load address of the file.
+ *  4. A page that several files share goes to the one that rule 3 found at just
+ *     that load address in the same address space; for position-independent files
+ *     also anywhere in the VM (forks). It stays ambiguous if two qualify, or if
+ *     another candidate was seen at its own fitting load address in the VM.
+ *  5. An unknown page where a file that is loaded in that address space, or may be
+ *     (rule 4 left it open), has an executable page with at least FZ_SIMILAR of
+ *     FZ_SKETCH blocks equal, is a modified page of that file, or of one of those
+ *     that are equally like it. Its frame stays unknown; the program is modified.
+ *
+ * Files can differ and still have the same code (ls, dir and vdir do): what they
+ * run is ambiguous, though file page, load address and package may be certain.
+ *
+ * A frame is logged once per content, by whoever runs it first: a program may
+ * show fewer address spaces and pages than ran it, never more.
+ */
+#ifndef FZ_IDENTIFY_H
+#define FZ_IDENTIFY_H
+
+#include "hashdb.h"
+#include "record.h"
+
+#define FZ_SIMILAR	12
+#define FZ_REFS_MAX	256		/* candidates kept for a page */
+#define FZ_KEPT_MAX	65536		/* unknown snapshots kept for rule 5 */
+#define FZ_NO_PAGE	UINT32_MAX
+#define FZ_NO_CLASS	UINT32_MAX
+
+enum fz_verdict {
+	FZ_VERDICT_UNKNOWN,
+	FZ_VERDICT_KNOWN,
+	FZ_VERDICT_AMBIGUOUS,
+	FZ_VERDICT_MODIFIED,
+};
+
+enum fz_why {		/* why a frame is unknown */
+	FZ_WHY_USER,
+	FZ_WHY_KERNEL,
+	FZ_WHY_NOPAGING,
+	FZ_WHY_REAL,
+	FZ_WHY_SMM,
+	FZ_WHY_FORGED,
+	FZ_WHY_BROKEN,
+	FZ_WHYS,
+};
+
+struct fz_candidate {
+	uint32_t class;		/* into fz_results.classes */
+	uint32_t page;
+};
+
+/* A captured content. */
+struct fz_content {
+	uint64_t xxh64;
+	uint8_t sha[32];
+	bool broken, forged;
+	bool uncounted;		/* more candidates exist than are kept */
+	uint32_t ncandidates;	/* by class, page; 0 = unknown */
+	struct fz_candidate *candidates;
+	uint8_t *page;		/* unknown user-mode content, while there is room */
+};
+
+struct fz_frame {
+	uint64_t gfn, cr3, rip;
+	uint64_t first, last;	/* CLOCK_MONOTONIC, ns */
+	uint32_t vm;		/* into fz_results.vms */
+	uint32_t content;	/* into fz_results.contents */
+	uint32_t events;
+	uint32_t mode;
+	uint8_t cpl, as_id;
+	bool mixed, late;
+	/* set by fz_identify_settle() */
+	uint8_t verdict, why;
+	bool placed;		/* @base is known */
+	uint16_t differ;	/* modified: bit i = 256-byte block i differs */
+	uint32_t class;		/* known, modified, or FZ_NO_CLASS */
+	uint32_t page;		/* of the file, or FZ_NO_PAGE: one of several */
+	uint64_t base;		/* load address */
+	uint32_t nlike, *like;	/* modified, and no one class: the classes it is like */
+};
+
+/* Files of one content. */
+struct fz_class {
+	uint32_t file;		/* the one that names it */
+	uint32_t nmembers;
+	uint32_t *members;	/* into fz_results.files, by path, package, version */
+	bool ambiguous;		/* members of different packages or versions */
+};
+
+struct fz_results_vm {
+	uint64_t id, pages, not_covered;
+	uint64_t attached, gone;	/* CLOCK_MONOTONIC, ns; 0 = not seen */
+	uint32_t pid, vcpus;
+	bool died;
+	char comm[16];
+	uint64_t events[FZ_REC_AUDIT + 1];	/* by type */
+	uint64_t late;
+	uint64_t blind;			/* MIXED records without a snapshot */
+	/* of frames */
+	uint64_t frames, known, ambiguous, unknown, modified, mixed;
+};
+
+struct fz_program {
+	uint32_t vm;
+	enum fz_verdict verdict;
+	uint32_t nclasses;	/* 1, or the candidates */
+	uint32_t *classes;
+	uint32_t pages_seen, pages_total;
+	uint64_t first, last;
+	uint32_t nspaces;
+	uint64_t *spaces;	/* ascending */
+	uint32_t nfindings;
+	uint32_t *findings;	/* modified frames, in order of time */
+};
+
+struct fz_unknown {
+	uint32_t vm;
+	enum fz_why why;
+	bool has_space;
+	uint64_t space, frames, first, rip;
+	uint32_t nbeside;
+	uint32_t beside[4];	/* programs of that address space */
+};
+
+struct fz_results {
+	struct fz_hashdb_file *files;
+	struct fz_class *classes;
+	struct fz_content *contents;
+	struct fz_frame *frames;	/* in order of first appearance */
+	struct fz_results_vm *vms;
+	struct fz_program *programs;	/* by VM, first path, package, version, verdict */
+	struct fz_unknown *unknowns;	/* by VM, reason, first appearance */
+	size_t nfiles, nclasses, ncontents, nframes, nvms, nprograms, nunknowns;
+	uint64_t records, broken, not_compared;
+};
+
+struct fz_identify;
+
+int fz_identify_new(struct fz_identify **id, struct fz_hashdb *db, struct fz_error *err);
+void fz_identify_free(struct fz_identify *id);
+/* A sink; @arg is the identifier. */
+int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err);
+/* A VM that is watched without an attach record. */
+int fz_identify_vm(void *arg, const struct fz_vm_desc *vm, struct fz_error *err);
+int fz_identify_settle(struct fz_identify *id, struct fz_error *err);
+const struct fz_results *fz_identify_results(const struct fz_identify *id);
+
+/* The classes that @f can be, none if it is unknown. Return how many. */
+uint32_t fz_frame_classes(const struct fz_results *r, const struct fz_frame *f,
+			  uint32_t classes[FZ_REFS_MAX]);
+
+/* Names for people and JSON. */
+const char *fz_verdict_name(enum fz_verdict v);
+const char *fz_why_text(enum fz_why why);
+
+#endif

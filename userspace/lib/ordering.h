@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ordering.h - the only place in user space that names a memory-ordering primitive
+ *
+ * The letters are those of uapi/fitzroy.h.
+ */
+#ifndef FZ_ORDERING_H
+#define FZ_ORDERING_H
+
+#include <stdint.h>
+
+/* (C) pairs with (B), the module's store-release of producer.pos. */
+static inline uint64_t fz_load_acquire(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+/* (D) pairs with (A), the module's load-acquire of consumer.pos. */
+static inline void fz_store_release(uint64_t *p, uint64_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+#endif

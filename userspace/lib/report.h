@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * report.h - what ran, for people and for programs
+ *
+ * The JSON report, key by key ("null" = not known or candidates differ):
+ *
+ *	schema		1
+ *	log.complete	the log has its end mark, no gap, no broken record and no
+ *			loss without a LOST record: what is not in it is named in it
+ *	log.events	records; log.lost: those that LOST records stand for;
+ *	log.lost_execs	of these, executions; log.losses: when, on which CPU
+ *	log.lost_pending	lost at the end, without a LOST record yet
+ *	log.gaps	sequence numbers that nothing accounts for, by CPU
+ *	log.broken	records whose XXH64 is not that of their snapshot
+ *	log.missing	why the log is not whole; log.head: its chain's last hash
+ *	vms[].coverage	frames = identified + ambiguous + unknown, where a frame is
+ *			a distinct (gfn, content, address space) that was captured;
+ *			modified: those of the unknown that are a changed page of a
+ *			program; mixed: frames that had X and W at once, which were
+ *			not covered after their snapshot; drift: CHANGED records,
+ *			the host having changed an executed frame
+ *	vms[].events	records by type
+ *	vms[].programs[]	pages_seen and pages_total count executable 4 KiB pages
+ *			of the file; aliases: other paths of the same content;
+ *			candidates: if it is not certain, each file that it can
+ *			be, and path names them all, "A | B";
+ *			findings: modified pages
+ *	vms[].unknown[]	modified frames are not here; beside: programs that ran
+ *			in the same address space
+ *
+ * Times are RFC 3339, UTC, from the log's own pair of clocks. Addresses are hex
+ * strings. Arrays are sorted: the same log and database give the same bytes.
+ */
+#ifndef FZ_REPORT_H
+#define FZ_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+#include "identify.h"
+#include "log.h"
+
+struct fz_report {
+	const struct fz_results *results;
+	const struct fz_log_header *header;
+	const struct fz_seq *seq;
+	uint64_t lost_pending;
+	const char *missing;	/* NULL = the log is whole */
+	const uint8_t *head;	/* NULL = live */
+};
+
+/* Each writes to @out; -ENOMEM, or -EIO if @out fails. */
+int fz_report_json(const struct fz_report *rep, FILE *out, struct fz_error *err);
+int fz_report_text(const struct fz_report *rep, FILE *out, struct fz_error *err);
+/* One JSON object a line for each captured frame, in order of appearance. */
+int fz_report_frames(const struct fz_report *rep, FILE *out, struct fz_error *err);
+
+bool fz_report_complete(const struct fz_report *rep);
+
+/* Parts, for live output. New references; NULL = out of memory. */
+json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *p);
+json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *u);
+json_t *fz_report_finding(const struct fz_report *rep, const struct fz_frame *f);
+/* A string made fit for JSON; null for "" and NULL. */
+json_t *fz_report_string(const char *s);
+
+/*
+ * The files of @classes: of a certain class the one that names it, of an ambiguous
+ * one all. Store at most @max. Return how many there are.
+ */
+size_t fz_report_files(const struct fz_results *r, const uint32_t *classes, uint32_t nclasses,
+		       const struct fz_hashdb_file **files, size_t max);
+
+/* Their paths, "A | B | C"; the caller frees. NULL = out of memory. */
+char *fz_report_paths(const struct fz_hashdb_file **f, size_t n);
+char *fz_report_frame_paths(const struct fz_results *r, const struct fz_frame *f);
+
+/* "blocks 0-3, 9" of a page, as byte ranges: "0x000-0x3ff, 0x900-0x9ff". */
+void fz_report_ranges(uint16_t differ, char *buf, size_t n);
+
+#endif
