@@ -125,7 +125,9 @@ static void audit_slot(struct walk *w, int as_id)
 		w->end = min(end, (w->start | (WINDOW - 1)) + 1);
 		read_lock(&kvm->mmu_lock);
 		rcu_read_lock();
-		list_for_each(link, &kvm->arch.tdp_mmu_roots) {
+		/* With tdp_mmu=0 KVM leaves the list's head zero. */
+		for (link = kvm->arch.tdp_mmu_roots.next;
+		     link && link != &kvm->arch.tdp_mmu_roots; link = link->next) {
 			struct kvm_mmu_page *sp = fz_sp_of_link(link);
 
 			if (fz_sp_role(sp).smm == as_id)

@@ -50,9 +50,11 @@ int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
 	struct fz_rec *rec;
 	void *from;
 
+	fz_ring_begin(ring);
 	rec = fz_ring_reserve(ring, page ? FZ_REC_PAGE_BYTES : sizeof(*rec),
 			      ktime_get_ns(), true);
 	if (!rec) {
+		fz_ring_end(ring);
 		fz_count(vm, lost);
 		*hash = 0;
 		return -ENOSPC;
@@ -70,6 +72,7 @@ int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
 	}
 	*hash = rec->hash;
 	fz_ring_commit(ring, rec);
+	fz_ring_end(ring);
 	fz_rings_wake();
 	return page ? 0 : -EFAULT;
 }
@@ -82,15 +85,17 @@ void fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *a
 
 	preempt_disable();
 	ring = fz_rings_this();
+	fz_ring_begin(ring);
 	rec = fz_ring_reserve(ring, sizeof(*rec), ktime_get_ns(), false);
 	if (rec) {
 		fill(rec, vm, type, at);
 		if (detail)
 			memcpy(&rec->u, detail, min(size, sizeof(rec->u)));
 		fz_ring_commit(ring, rec);
-		fz_rings_wake();
 	} else if (vm) {
 		fz_count(vm, lost);
 	}
+	fz_ring_end(ring);
 	preempt_enable();
+	fz_rings_wake();
 }

@@ -243,9 +243,7 @@ static int do_barrier(void *arg)
 
 	if (b->flags)
 		return -EINVAL;
-	/* A record is timed, written and published without preemption. */
-	b->time = ktime_get_ns();
-	synchronize_rcu();
+	b->time = fz_rings_barrier();
 	return 0;
 }
 

@@ -237,7 +237,8 @@ static void grant(struct fz_vm *vm, struct fz_region *region,
 		fz_count(vm, late);
 
 	frame->flags &= ~(FZ_F_LATE | FZ_F_WANT_MIXED);
-	frame->flags |= FZ_F_SEEN;
+	if (err != -ENOSPC)
+		frame->flags |= FZ_F_SEEN;
 	set_state(vm, region, frame, fz_wx_step(FZ_PINNED, event)->next);
 }
 

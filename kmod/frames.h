@@ -26,7 +26,7 @@
 #define FZ_MARK_UNLOGGED	XA_MARK_1	/* has frames that the ring had no room for */
 #define FZ_MARK_SPLIT		XA_MARK_2	/* live no more: may be huge again */
 
-#define FZ_F_SEEN	(1U << 0)	/* was captured before */
+#define FZ_F_SEEN	(1U << 0)	/* was logged before */
 #define FZ_F_BUSY	(1U << 1)	/* its entries are being dropped; hands off */
 #define FZ_F_UNLOGGED	(1U << 2)	/* executable, but the record found no room */
 #define FZ_F_LATE	(1U << 3)	/* its next capture stands for a lost one */

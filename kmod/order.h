@@ -9,15 +9,28 @@
 #define FZ_ORDER_H
 
 #ifdef __KERNEL__
-#include <asm/barrier.h>
+#include <linux/atomic.h>
 
 /* (A) pairs with the reader's store-release of consumer.pos (D) */
 #define fz_load_consumer(p)	smp_load_acquire(p)
 /* (B) pairs with the reader's load-acquire of producer.pos (C) */
 #define fz_store_producer(p, v)	smp_store_release(p, v)
+
+/*
+ * (E) a producer's mark, then its clock; pairs with the barrier's clock, then its
+ * look at the mark (F): one of them sees the other.
+ */
+#define fz_store_mark(p, v)	smp_store_mb(*(p), v)
+#define fz_clock_before_mark()	smp_mb()
+/* A record is whole before its producer's mark is gone. */
+#define fz_clear_mark(p, v)	smp_store_release(p, v)
+#define fz_load_mark(p)		smp_load_acquire(p)
 #else
 #define fz_load_consumer(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define fz_store_producer(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define fz_store_mark(p, v)	__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define fz_clear_mark(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define fz_load_mark(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #endif
 
 #endif

@@ -46,6 +46,16 @@ static void say_lost(struct fz_ring *ring, u64 now)
 	fz_ring_commit(ring, rec);
 }
 
+void fz_ring_begin(struct fz_ring *ring)
+{
+	fz_store_mark(&ring->mark, ring->mark + 1);
+}
+
+void fz_ring_end(struct fz_ring *ring)
+{
+	fz_clear_mark(&ring->mark, ring->mark + 1);
+}
+
 bool fz_ring_room(const struct fz_ring *ring, u32 size)
 {
 	return room(ring) >= size + (ring->lost.count ? sizeof(struct fz_rec) : 0);

@@ -29,6 +29,7 @@ typedef uint64_t u64;
  * @seq: number of the next record
  * @lost: the run of records lost since the last LOST record
  * @cpu: whose ring it is
+ * @mark: odd while a record is being made
  */
 struct fz_ring {
 	struct fz_producer *producer;
@@ -39,11 +40,19 @@ struct fz_ring {
 	u64 seq;
 	struct fz_lost lost;
 	u32 cpu;
+	u32 mark;
 };
 
 /* A record with its snapshot, and a LOST record before it, always fit. */
 #define FZ_REC_PAGE_BYTES	(sizeof(struct fz_rec) + FZ_PAGE_SIZE)
 #define FZ_RING_MIN		(4 * FZ_PAGE_SIZE)
+
+/*
+ * Around the making of a record, before its time is taken and after it is
+ * published (or not): so that fz_rings_barrier() can wait for it.
+ */
+void fz_ring_begin(struct fz_ring *ring);
+void fz_ring_end(struct fz_ring *ring);
 
 /*
  * Find room for a record of @size bytes and give it its number, time and CPU.

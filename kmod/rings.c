@@ -71,7 +71,9 @@ static long flush_lost(void *arg)
 
 	/* A producer does not sleep or migrate; this is one. */
 	preempt_disable();
+	fz_ring_begin(ring);
 	fz_ring_flush_lost(ring, ktime_get_ns());
+	fz_ring_end(ring);
 	preempt_enable();
 	fz_rings_wake();
 	return 0;
@@ -92,6 +94,26 @@ void fz_rings_flush_lost(void)
 			flush_lost(&rings[cpu].ring);
 		cpus_read_unlock();
 	}
+}
+
+u64 fz_rings_barrier(void)
+{
+	u64 time;
+	int cpu;
+
+	fz_rings_flush_lost();
+	time = ktime_get_ns();
+	fz_clock_before_mark();		/* (F) pairs with fz_ring_begin() (E) */
+	for_each_possible_cpu(cpu) {
+		const struct fz_ring *ring = &rings[cpu].ring;
+		u32 mark = fz_load_mark(&ring->mark);
+
+		/* A record that may be older: it is made without preemption. */
+		while ((mark & 1) && fz_load_mark(&ring->mark) == mark)
+			cpu_relax();
+	}
+	/* One that begins now may have the same time. */
+	return time - 1;
 }
 
 u64 fz_rings_room(void)

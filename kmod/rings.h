@@ -24,6 +24,12 @@ bool fz_rings_pending(void);
 /* Say what was lost on every CPU whose ring has room for it. May sleep. */
 void fz_rings_flush_lost(void);
 
+/*
+ * Return a time, CLOCK_MONOTONIC in ns, up to which every record is in its ring.
+ * May sleep.
+ */
+u64 fz_rings_barrier(void);
+
 /* The least room, in records with a snapshot, that any ring has. */
 u64 fz_rings_room(void);
 

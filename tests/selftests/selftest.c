@@ -22,7 +22,7 @@
 #include "vmm.h"
 
 #define N	100	/* pages of a run */
-#define FLIPS	200	/* writes to an executed page */
+#define FLIPS	50	/* writes to an executed page; 4 vCPUs' fit into 1 MiB of ring */
 
 static struct fz_device *dev;
 static struct fz_reader *reader;
@@ -255,6 +255,20 @@ static void test_self(void)
 	finish(&vm, id);
 }
 
+/* Does KVM keep small what it split for an executable page, until its own recovery? */
+static bool nx_huge_pages(void)
+{
+	char value = 'N';
+	int fd = open("/sys/module/kvm/parameters/nx_huge_pages", O_RDONLY);
+
+	if (fd >= 0) {
+		if (read(fd, &value, 1) != 1)
+			value = 'N';
+		close(fd);
+	}
+	return value == 'Y' || value == 'f';
+}
+
 /* Regions that hold only data stay huge, and one whose code is gone becomes so again. */
 static void test_huge(void)
 {
@@ -287,7 +301,10 @@ static void test_huge(void)
 	ok(!call(&vm, 0, DATA, N), "the code is overwritten");
 	sleep(4);
 	ok(!call(&vm, 0, DATA, 512), "and after a while the region is used again");
-	ok(audit(id).leaves_2m == a.leaves_2m, "as a 2 MiB entry");
+	if (nx_huge_pages())
+		ok(audit(id).leaves_2m == a.leaves_2m - 1, "left small to KVM's NX recovery");
+	else
+		ok(audit(id).leaves_2m == a.leaves_2m, "as a 2 MiB entry");
 	finish(&vm, id);
 }
 
@@ -492,12 +509,12 @@ static void test_full(void)
 	   "%llu grants, %llu lost", c.grants, c.lost_execs);
 
 	s = look(id);
-	execs = s->count[FZ_REC_EXEC];
 	usleep(300000);
 	ok(!call(&vm, 0, TARGETS, n), "they run again when there is room");
-	s = look(id);
+	s = look_on();
 	lost = s->lost;
 	late = s->late;
+	execs = s->count[FZ_REC_EXEC] - late;
 	ok(s->lost_execs == c.lost_execs && lost == c.lost, "LOST says %llu of %llu"
 	   " records were executions", s->lost_execs, lost);
 	ok(execs + late == n + 1, "%llu logged at first, %llu late: all", execs, late);
