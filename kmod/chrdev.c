@@ -184,7 +184,7 @@ static int copy_frame(struct kvm *kvm, unsigned long hva, void *buf)
 	if (!mmget_not_zero(kvm->mm))
 		return -ENODATA;
 	mmap_read_lock(kvm->mm);
-	n = fz_get_user_page(kvm->mm, hva, &page);
+	n = fz_get_user_page(kvm->mm, hva, 0, &page);
 	mmap_read_unlock(kvm->mm);
 	mmput(kvm->mm);
 	if (n != 1)

@@ -25,6 +25,7 @@
 #include "capture.h"
 #include "compat/kvm.h"
 #include "fault.h"
+#include "host.h"
 #include "mmu.h"
 #include "sweep.h"
 
@@ -95,6 +96,7 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 {
 	const struct fz_step *step;
 	struct fz_frame *frame;
+	enum fz_state next;
 	bool quiet;
 
 	spin_lock(&region->lock);
@@ -111,9 +113,12 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	/* Whoever drops its entries owns the frame; the guest comes back. */
 	step = fz_wx_step(frame->state, event);
 	if ((frame->flags & FZ_F_BUSY) || !step->act) {
+		if (event == FZ_HOST_WRITE && (frame->flags & FZ_F_BUSY))
+			frame->flags |= FZ_F_DISTURBED;
 		spin_unlock(&region->lock);
 		return false;
 	}
+	next = step->next;
 
 	if (event == FZ_FETCH && frame->state == FZ_DIRTY &&
 	    (frame->writer == writer_tag(at->vcpu) || flips_too_often(frame)))
@@ -122,23 +127,42 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 		frame->writer = writer_tag(at->vcpu);
 
 	if (step->zap) {
+		enum fz_state was = frame->state;
+		int err = 0;
+
 		set_state(vm, region, frame, FZ_PINNED);
 		frame->flags |= FZ_F_BUSY;
+		frame->flags &= ~FZ_F_DISTURBED;
 		spin_unlock(&region->lock);
 
-		fz_mmu_zap(vm->kvm, hva & PAGE_MASK, PAGE_SIZE, false);
-		fz_count(vm, zaps);
+		if (event == FZ_FETCH)
+			err = fz_host_protect(vm, hva);
+		if (err != -EAGAIN) {
+			fz_mmu_zap(vm->kvm, hva & PAGE_MASK, PAGE_SIZE, false);
+			fz_count(vm, zaps);
+		}
 
 		spin_lock(&region->lock);
-		frame->flags &= ~FZ_F_BUSY;
+		frame->flags &= ~(FZ_F_BUSY | FZ_F_NO_HOST);
+		if (err == -EOPNOTSUPP)
+			frame->flags |= FZ_F_NO_HOST;
+		if (err == -EAGAIN) {
+			/* As it was; the guest comes back and tries again. */
+			set_state(vm, region, frame, was);
+			spin_unlock(&region->lock);
+			fz_count(vm, retries);
+			return false;
+		}
+		if (next == FZ_PINNED && (frame->flags & FZ_F_DISTURBED))
+			next = FZ_DIRTY;
 	}
 
 	/* Log before the state changes: what it allows comes later in the log. */
 	log_step(vm, step, at);
-	if (!fz_wx_live(step->next))
+	if (!fz_wx_live(next))
 		frame->flags &= ~(FZ_F_UNLOGGED | FZ_F_WANT_MIXED);
 	frame->flags |= flags;
-	set_state(vm, region, frame, step->next);
+	set_state(vm, region, frame, next);
 	quiet = !region->live;
 	spin_unlock(&region->lock);
 
@@ -256,6 +280,19 @@ static void limit_level(struct fz_vm *vm, unsigned long hva,
 		fz_pf_max_level(fault) = PG_LEVEL_2M;
 }
 
+/* Is a write by the host to the frame trapped, or named as one that can't be? */
+static bool host_cannot_write(struct fz_vm *vm, struct fz_frame *frame,
+			      unsigned long hva, kvm_pfn_t pfn)
+{
+	if (atomic_read(&vm->kvm->arch.assigned_device_count))
+		fz_vm_miss(vm, FZ_MISS_VFIO);
+	else if (fz_host_pinned(pfn))
+		/* I/O in flight: not to be vouched for until it is done. */
+		frame->flags |= FZ_F_WANT_MIXED;
+	return (frame->flags & FZ_F_NO_HOST) ||
+	       fz_host_protected(vm->kvm->mm, hva, pfn);
+}
+
 void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		  struct kvm_page_fault *fault)
 {
@@ -281,7 +318,11 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	spin_lock(&region->lock);
 	frame = fz_region_frame(region, hva);
 	if (frame && frame->state == FZ_PINNED && !(frame->flags & FZ_F_BUSY)) {
-		if (hold_for_room(vm)) {
+		if (!host_cannot_write(vm, frame, hva, fz_pf_pfn(fault))) {
+			/* Protected before it was mapped: begin again. */
+			set_state(vm, region, frame, FZ_DIRTY);
+			fz_count(vm, retries);
+		} else if (hold_for_room(vm)) {
 			fz_count(vm, retries);
 		} else {
 			grant(vm, region, frame, &at, fz_pf_pfn(fault));

@@ -31,6 +31,8 @@
 #define FZ_F_UNLOGGED	(1U << 2)	/* executable, but the record found no room */
 #define FZ_F_LATE	(1U << 3)	/* its next capture stands for a lost one */
 #define FZ_F_WANT_MIXED	(1U << 4)	/* its next grant is to be a mixed one */
+#define FZ_F_DISTURBED	(1U << 5)	/* the host wrote while it was busy */
+#define FZ_F_NO_HOST	(1U << 6)	/* host writes to it can't be trapped */
 
 /**
  * struct fz_frame - one guest frame

@@ -14,13 +14,14 @@
 #include "compat/kvm.h"
 #include "fault.h"
 #include "hooks.h"
+#include "host.h"
 #include "vm.h"
 
 struct hook {
 	const char *name;		/* of KVM's function */
 	void (*fn)(struct fz_vm *vm, struct pt_regs *regs);
-	/* How the hook finds its struct kvm: from a vCPU, or as the argument. */
-	bool by_vcpu;
+	/* How the hook finds its struct kvm: as the first argument, or otherwise. */
+	enum { BY_KVM, BY_VCPU, BY_MM } by;
 	u32 vendor;			/* only on this vendor, or 0 */
 	bool fired;
 	bool attached;
@@ -121,6 +122,12 @@ static void on_encrypt(struct fz_vm *vm, struct pt_regs *regs)
 		fz_vm_uncovered((void *)regs->di, FZ_REFUSE_ENCRYPTED);
 }
 
+/* vm_fault_t do_wp_page(vmf): a process writes to a read-only page; its entry is locked */
+static void on_wp_fault(struct fz_vm *vm, struct pt_regs *regs)
+{
+	fz_host_fault((void *)regs->di);
+}
+
 static void call(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
 		 struct ftrace_regs *fregs);
 
@@ -134,15 +141,16 @@ static void call(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
 static struct hook hooks[] = {
 	HOOK("kvm_arch_destroy_vm", on_death),
 	HOOK("sev_mem_enc_ioctl", on_encrypt, .vendor = FZ_VENDOR_AMD),
-	HOOK("make_spte", on_make_spte, .by_vcpu = true),
+	HOOK("make_spte", on_make_spte, .by = BY_VCPU),
 	HOOK(FZ_SYM_SPLIT, on_split),
 	HOOK("kvm_unmap_gfn_range", on_unmap),
 	HOOK("__kvm_write_guest_page", on_write_guest),
 	HOOK("mark_page_dirty_in_slot", on_mark_dirty),
 	HOOK("kvm_arch_flush_shadow_memslot", on_drop_slot),
 	HOOK("kvm_arch_commit_memory_region", on_commit_slot),
-	HOOK("kvm_mmu_hugepage_adjust", on_adjust, .by_vcpu = true),
-	HOOK(FZ_SYM_FAULTIN, on_faultin, .by_vcpu = true),
+	HOOK("kvm_mmu_hugepage_adjust", on_adjust, .by = BY_VCPU),
+	HOOK(FZ_SYM_FAULTIN, on_faultin, .by = BY_VCPU),
+	HOOK("do_wp_page", on_wp_fault, .by = BY_MM),
 	HOOK("kvm_arch_post_init_vm", on_birth),
 };
 
@@ -152,17 +160,21 @@ static void notrace call(unsigned long ip, unsigned long parent,
 {
 	struct hook *hook = container_of(ops, struct hook, ops);
 	struct pt_regs *regs = ftrace_get_regs(fregs);
-	struct fz_vm *vm;
-	struct kvm *kvm;
+	struct kvm *kvm = NULL;
+	struct fz_vm *vm = NULL;
 
-	kvm = hook->by_vcpu ? ((struct kvm_vcpu *)regs->di)->kvm : (void *)regs->di;
+	if (hook->by == BY_VCPU)
+		kvm = ((struct kvm_vcpu *)regs->di)->kvm;
+	else if (hook->by == BY_KVM)
+		kvm = (void *)regs->di;
 	if (unlikely(READ_ONCE(prover)) &&
-	    (prover == current || READ_ONCE(prover_vm) == kvm))
+	    (prover == current || (kvm && READ_ONCE(prover_vm) == kvm)))
 		WRITE_ONCE(hook->fired, true);
 
 	rcu_read_lock();
-	vm = fz_vm_find(kvm);
-	if (vm || hook->fn == on_birth)
+	if (kvm)
+		vm = fz_vm_find(kvm);
+	if (vm || hook->fn == on_birth || hook->by == BY_MM)
 		hook->fn(vm, regs);
 	rcu_read_unlock();
 }

@@ -31,7 +31,7 @@
 
 struct vm_files {
 	struct file *kvm, *vm, *vcpu;
-	unsigned long user;		/* guest page, then a page for arguments */
+	unsigned long user;		/* guest page, a page for arguments, an untouched one */
 };
 
 static long do_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -160,6 +160,15 @@ static noinline void split_nothing(struct kvm *kvm, unsigned long address)
 }
 STACK_FRAME_NON_STANDARD(split_nothing);
 
+/* A page that was only read is the shared zero page: a write to it traps. */
+static long write_read_only(struct vm_files *f)
+{
+	u8 __user *page = (u8 __user *)(f->user + 2 * PAGE_SIZE);
+	u8 value;
+
+	return get_user(value, page) ?: put_user(value, page);
+}
+
 static long live(struct vm_files *f)
 {
 	unsigned long split = fz_hooks_split_address();
@@ -175,6 +184,8 @@ static long live(struct vm_files *f)
 	err = run_guest(f);
 	if (!err)
 		err = write_clock(f);
+	if (!err)
+		err = write_read_only(f);
 	if (!err && !split)
 		err = -ENOENT;
 	if (err)
@@ -197,7 +208,7 @@ int fz_prove_hooks(void)
 		pr_err("fitzroy: not loaded: the hooks can only be proven from a process (use insmod or modprobe)\n");
 		return -EINVAL;
 	}
-	f.user = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+	f.user = vm_mmap(NULL, 0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	if (IS_ERR_VALUE(f.user))
 		return (long)f.user;
@@ -208,7 +219,7 @@ int fz_prove_hooks(void)
 	silent = fz_hooks_silent();
 	fz_hooks_prove_end();
 
-	vm_munmap(f.user, 2 * PAGE_SIZE);
+	vm_munmap(f.user, 3 * PAGE_SIZE);
 
 	if (err)
 		pr_err("fitzroy: not loaded: the guest that proves the hooks ended early (error %ld)\n",

@@ -13,6 +13,7 @@
 #include "capture.h"
 #include "compat/kvm.h"
 #include "fault.h"
+#include "host.h"
 #include "mmu.h"
 #include "vm.h"
 
@@ -22,6 +23,7 @@ bool fz_attach_new;
 unsigned int fz_max_vms = 1024;
 
 static DEFINE_HASHTABLE(table, TABLE_BITS);
+static DEFINE_HASHTABLE(mm_table, TABLE_BITS);
 static LIST_HEAD(all);
 static LIST_HEAD(leaving);		/* out of the table, not yet in past */
 static DEFINE_SPINLOCK(lock);		/* all of these */
@@ -38,6 +40,24 @@ struct fz_vm *fz_vm_find(struct kvm *kvm)
 		return NULL;
 	hash_for_each_possible_rcu(table, vm, node, (unsigned long)kvm)
 		if (vm->kvm == kvm)
+			return vm;
+	return NULL;
+}
+
+struct fz_vm *fz_vm_of_mm(struct mm_struct *mm, struct fz_vm *vm)
+{
+	if (!vm) {
+		if (!READ_ONCE(nr_vms))
+			return NULL;
+		vm = hlist_entry_safe(rcu_dereference_raw(hlist_first_rcu(
+				&mm_table[hash_min((unsigned long)mm, TABLE_BITS)])),
+				struct fz_vm, by_mm);
+	} else {
+		vm = hlist_entry_safe(rcu_dereference_raw(hlist_next_rcu(&vm->by_mm)),
+				      struct fz_vm, by_mm);
+	}
+	hlist_for_each_entry_from_rcu(vm, by_mm)
+		if (vm->kvm->mm == mm)
 			return vm;
 	return NULL;
 }
@@ -112,6 +132,7 @@ static void release_work(struct work_struct *work)
 	list_del(&vm->leaving);
 	sum_stats(vm, &past);
 	spin_unlock(&lock);
+	fz_host_flush(vm);
 	fz_frames_destroy(&vm->frames);
 	free_percpu(vm->stats);
 	kfree(vm);
@@ -147,6 +168,7 @@ static struct fz_vm *new_vm(struct kvm *kvm, u32 flags)
 	kref_init(&vm->ref);
 	spin_lock_init(&vm->pin_lock);
 	fz_frames_init(&vm->frames);
+	fz_host_init_vm(vm);
 	vm->kvm = kvm;
 	vm->info.flags = flags;
 	vm->info.attached = ktime_get_ns();
@@ -174,6 +196,7 @@ static int insert(struct fz_vm *vm)
 		vm->info.id = next_id++;
 		WRITE_ONCE(nr_vms, nr_vms + 1);
 		hash_add_rcu(table, &vm->node, (unsigned long)vm->kvm);
+		hash_add_rcu(mm_table, &vm->by_mm, (unsigned long)vm->kvm->mm);
 		list_add_tail_rcu(&vm->list, &all);
 	}
 	spin_unlock(&lock);
@@ -198,6 +221,7 @@ static bool take_out(struct fz_vm *vm)
 	ours = !hlist_unhashed(&vm->node);
 	if (ours) {
 		hlist_del_init_rcu(&vm->node);
+		hlist_del_init_rcu(&vm->by_mm);
 		list_del_rcu(&vm->list);
 		list_add_tail(&vm->leaving, &leaving);
 		WRITE_ONCE(nr_vms, nr_vms - 1);
@@ -228,6 +252,17 @@ static void log_vm(struct fz_vm *vm, enum fz_rec_type type)
 
 	fz_vm_describe(vm, &event);
 	fz_log(vm, type, NULL, &event, sizeof(event));
+}
+
+void fz_vm_miss(struct fz_vm *vm, u32 why)
+{
+	u32 old = READ_ONCE(vm->info.not_covered);
+
+	/* Two at once may both log it; that does no harm. */
+	if ((old & why) == why)
+		return;
+	WRITE_ONCE(vm->info.not_covered, old | why);
+	log_vm(vm, FZ_REC_COVERAGE);
 }
 
 int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)

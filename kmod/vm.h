@@ -15,6 +15,8 @@
 /**
  * struct fz_vm - a watched VM
  * @node: in the table by struct kvm *, while watched; under RCU
+ * @by_mm: in the table by the VMM's mm, the same
+ * @split: splits the VMM's huge page at @split_hva
  * @list: in the list of all, the same
  * @leaving: in the list of those whose counters are not yet added up
  * @ref: the table's, and one for whoever uses the VM across a sleep
@@ -33,7 +35,10 @@ struct fz_vm {
 	struct list_head list;
 	struct list_head leaving;
 	struct kref ref;
+	struct hlist_node by_mm;
 	struct rcu_work release;
+	struct work_struct split;
+	unsigned long split_hva;
 	struct kvm *kvm;
 	spinlock_t pin_lock;
 	bool gone;
@@ -59,6 +64,15 @@ extern unsigned int fz_max_vms;
 
 /* The VM of @kvm, or NULL. Must be under RCU. The common answer is quick. */
 struct fz_vm *fz_vm_find(struct kvm *kvm);
+
+/* The first VM of a process, or the next after @vm. Must be under RCU. */
+struct fz_vm *fz_vm_of_mm(struct mm_struct *mm, struct fz_vm *vm);
+
+#define fz_vm_for_each_mm(vm, mm)						\
+	for ((vm) = fz_vm_of_mm(mm, NULL); (vm); (vm) = fz_vm_of_mm(mm, vm))
+
+/* Note that some of the VM is not covered, @why: FZ_MISS_*; logged once. */
+void fz_vm_miss(struct fz_vm *vm, u32 why);
 
 /* The VM of @id with a reference, or NULL. Put it with fz_vm_put(). */
 struct fz_vm *fz_vm_get(u64 id);

@@ -30,7 +30,7 @@ enum fz_event {
 	FZ_GRANT,	/* captured while PINNED */
 	FZ_GRANT_MIXED,	/* the same, for a frame that needs W and X at once */
 	FZ_UNMAP,	/* KVM is dropping every entry: the host remaps the memory */
-	FZ_HOST_WRITE,	/* KVM is about to write on the guest's behalf */
+	FZ_HOST_WRITE,	/* the host is about to write: the VMM, or KVM itself */
 	FZ_REVOKE,	/* X must go: time is up, the slot goes, or a lost record has room */
 	FZ_NR_EVENTS,
 };

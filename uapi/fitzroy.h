@@ -87,6 +87,8 @@
  * @FZ_REC_MEMSLOT: guest memory was mapped, moved or removed; see struct fz_slot
  * @FZ_REC_CHANGED: the host changed an executed frame (remap, I/O, KVM's own
  *	write), which lost X before the change could run
+ * @FZ_REC_COVERAGE: of a watched VM more is not covered than was said before; see
+ *	struct fz_vm_event
  * @FZ_REC_AUDIT: the page tables break the promise; see struct fz_audit_event
  */
 enum fz_rec_type {
@@ -101,6 +103,7 @@ enum fz_rec_type {
 	FZ_REC_MEMSLOT		= 9,
 	FZ_REC_CHANGED		= 10,
 	FZ_REC_AUDIT		= 11,
+	FZ_REC_COVERAGE		= 12,
 };
 
 /* fz_rec.flags */
@@ -142,7 +145,7 @@ struct fz_lost {
  * @vcpus: virtual CPUs now
  * @pages: guest memory now, 4 KiB pages
  * @comm: the process's name, NUL-terminated
- * @reason: FZ_REFUSE_* bits of what is not covered; 0 = everything
+ * @reason: FZ_REFUSE_*, FZ_MISS_*: what is not covered; 0 = everything is
  */
 struct fz_vm_event {
 	__u32 pid;
@@ -314,8 +317,10 @@ struct fz_info {
 #define FZ_REFUSE_ENCRYPTED	(1U << 0)	/* SEV, TDX: its memory can't be read */
 #define FZ_REFUSE_PRIVATE	(1U << 1)	/* guest_memfd: its memory can't be read */
 #define FZ_REFUSE_NO_TDP	(1U << 2)	/* shadow paging */
-#define FZ_REFUSE_NESTED	(1U << 3)	/* it ran a nested guest */
-#define FZ_REFUSE_VFIO		(1U << 4)	/* a device writes its memory unseen */
+#define FZ_MISS_NESTED		(1U << 3)	/* it ran a nested guest */
+#define FZ_MISS_VFIO		(1U << 4)	/* a device writes its memory unseen */
+#define FZ_MISS_SHARED		(1U << 5)	/* other processes may write its memory unseen */
+#define FZ_MISS_HOST_WRITES	(1U << 6)	/* its own VMM may: hugetlb, device memory */
 
 /**
  * struct fz_attach - FZ_IOC_ATTACH: watch a VM, or all VMs to come
@@ -354,7 +359,7 @@ struct fz_detach {
  * @pages: guest memory, 4 KiB pages
  * @attached: when, CLOCK_MONOTONIC, ns
  * @flags: FZ_POLICY_*
- * @not_covered: FZ_REFUSE_*
+ * @not_covered: FZ_REFUSE_*, FZ_MISS_*
  * @comm: the process's name
  */
 struct fz_vm_desc {

@@ -24,12 +24,12 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 
 /* Get one page of another process: 1, 0 or a negative errno. Must hold mmap_lock. */
 static inline long fz_get_user_page(struct mm_struct *mm, unsigned long addr,
-				    struct page **page)
+				    unsigned int flags, struct page **page)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-	return get_user_pages_remote(mm, addr, 1, 0, page, NULL, NULL);
+	return get_user_pages_remote(mm, addr, 1, flags, page, NULL, NULL);
 #else
-	return get_user_pages_remote(mm, addr, 1, 0, page, NULL);
+	return get_user_pages_remote(mm, addr, 1, flags, page, NULL);
 #endif
 }
 

@@ -21,6 +21,10 @@
 #include "../unit/tap.h"
 #include "vmm.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25	/* Linux 6.1 */
+#endif
+
 #define N	100	/* pages of a run */
 #define FLIPS	50	/* writes to an executed page; 4 vCPUs' fit into 1 MiB of ring */
 
@@ -300,6 +304,9 @@ static void test_huge(void)
 
 	ok(!call(&vm, 0, DATA, N), "the code is overwritten");
 	sleep(4);
+	/* What khugepaged does to the VMM's memory in its own time. */
+	if (madvise(vm.mem + DATA, HUGE, MADV_COLLAPSE))
+		diag("MADV_COLLAPSE: %s", strerror(errno));
 	ok(!call(&vm, 0, DATA, 512), "and after a while the region is used again");
 	if (nx_huge_pages())
 		ok(audit(id).leaves_2m == a.leaves_2m - 1, "left small to KVM's NX recovery");
@@ -424,6 +431,57 @@ static void test_kvm_write(void)
 	ok(!memcmp(s->last_page, vm.mem + TARGETS, PAGE), "of what KVM wrote");
 	finish(&vm, id);
 }
+
+/*
+ * The VMM rewrites executed pages through its own mapping, small or huge, and the
+ * kernel does so for it: each write is seen before the guest runs a byte of it.
+ */
+static void host_writes(bool huge)
+{
+	const struct seen *s;
+	struct vm vm;
+	uint64_t id;
+	int i, pipes[2];
+
+	vm_new(&vm, 1);
+	if (!huge && madvise(vm.mem, MEM_BYTES, MADV_NOHUGEPAGE))
+		err(2, "MADV_NOHUGEPAGE");
+	memset(vm.mem + TARGETS, 0, HUGE);
+	id = attach(&vm);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, N, 3);
+	ok(!call(&vm, 0, TARGETS, N) && vcpu_rax(&vm, 0) == sum(3, N), "pages run");
+	s = look(id);
+	ok(s->count[FZ_REC_EXEC] == N + 1, "%u first executions", s->count[FZ_REC_EXEC]);
+	for (i = 0; i < 3; i++) {
+		vm_put_targets(&vm, TARGETS, N, 1000 * i);
+		s = look(id);
+		ok(s->count[FZ_REC_CHANGED] == N, "the VMM rewrites them: %u changed",
+		   s->count[FZ_REC_CHANGED]);
+		vm_put_targets(&vm, TARGETS, N, 1000 * i + 5);
+		ok(!look(id)->count[FZ_REC_CHANGED], "again, before they run: no event");
+		ok(!call(&vm, 0, TARGETS, N) && vcpu_rax(&vm, 0) == sum(1000 * i + 5, N),
+		   "they run, as written last");
+		s = look(id);
+		ok(s->count[FZ_REC_REEXEC] == N && !s->bad_hash &&
+		   !memcmp(s->last_page, vm.mem + s->last_gfn * PAGE, PAGE),
+		   "%u re-executions, of what the VMM wrote", s->count[FZ_REC_REEXEC]);
+	}
+
+	/* As a device model does it: read(2) into guest memory. */
+	if (pipe(pipes) || write(pipes[1], "\xb8\x2a\0\0\0\xc3", 6) != 6 ||
+	    read(pipes[0], vm.mem + TARGETS, 6) != 6)
+		err(2, "pipe");
+	close(pipes[0]);
+	close(pipes[1]);
+	ok(look(id)->count[FZ_REC_CHANGED] == 1, "read(2) into one: 1 changed");
+	ok(!call(&vm, 0, TARGETS, 1) && vcpu_rax(&vm, 0) == 42, "it runs");
+	ok(look(id)->count[FZ_REC_REEXEC] == 1, "and is captured anew");
+	finish(&vm, id);
+}
+
+static void test_host_small(void) { host_writes(false); }
+static void test_host_huge(void) { host_writes(true); }
 
 /* Detached, nothing is logged; attached again, everything is. */
 static void test_detach(void)
@@ -653,7 +711,8 @@ static const struct test {
 	{ "kvm-write", test_kvm_write }, { "detach", test_detach },
 	{ "birth", test_birth },	{ "full", test_full },
 	{ "read", test_read },		{ "abi", test_abi },
-	{ "hostile", test_hostile },
+	{ "hostile", test_hostile },	{ "host-small", test_host_small },
+	{ "host-huge", test_host_huge },
 };
 
 static bool selected(const char *name, int argc, char **argv)

@@ -37,7 +37,9 @@ static struct image make(void)
 	};
 	i.ph = (void *)(i.data + sizeof(Elf64_Ehdr));
 	i.ph[0] = (Elf64_Phdr) { PT_LOAD, PF_R, 0, 0, 0, 0x800, 0x800, 0x1000 };
-	i.ph[1] = (Elf64_Phdr) { PT_LOAD, PF_R | PF_X, 0x1010, 0x401010, 0, 0x1ff8, 0x1ff8, 0x1000 };
+	i.ph[1] = (Elf64_Phdr) {
+		PT_LOAD, PF_R | PF_X, 0x1010, 0x401010, 0, 0x1ff8, 0x1ff8, 0x1000
+	};
 	i.ph[2] = (Elf64_Phdr) { PT_LOAD, PF_R | PF_W, 0x3008, 0x404008, 0, 0x100, 0x4000, 0x1000 };
 	i.ph[3] = (Elf64_Phdr) { PT_NOTE, PF_R, 0x400, 0x400, 0, sizeof(note), sizeof(note), 4 };
 	memcpy(i.data + 0x400, note, sizeof(note));
@@ -48,7 +50,12 @@ static void nothing(struct image *i) { (void)i; }
 static void past_end(struct image *i) { i->ph[1].p_filesz = i->ph[1].p_memsz = SIZE; }
 static void ends_at_end(struct image *i) { i->ph[1].p_filesz = i->ph[1].p_memsz = SIZE - 0x1010; }
 static void offset_past(struct image *i) { i->ph[1].p_offset = 0x100010; }
-static void overflow(struct image *i) { i->ph[1].p_filesz = i->ph[1].p_memsz = UINT64_MAX - 0x100f; }
+static void overflow(struct image *i)
+{
+	i->ph[1].p_memsz = UINT64_MAX - 0x100f;
+	i->ph[1].p_filesz = i->ph[1].p_memsz;
+}
+
 static void offset_huge(struct image *i) { i->ph[1].p_offset = UINT64_MAX - 0xfef; }
 static void more_file(struct image *i) { i->ph[1].p_memsz = 0x1000; }
 static void space_end(struct image *i) { i->ph[1].p_vaddr = UINT64_MAX - 0xfef; }

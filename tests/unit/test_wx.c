@@ -13,8 +13,10 @@
 #define ZAP_TO(s, r)	{ .act = true, .zap = true, .next = FZ_##s, .record = (r) }
 
 static const struct fz_step expected[FZ_NR_STATES][FZ_NR_EVENTS] = {
-	/*	      FETCH		    WRITE			    GRANT     GRANT_MIXED
-	 *	      UNMAP						    HOST_WRITE	REVOKE */
+	/*
+	 *	      FETCH		    WRITE			    GRANT     GRANT_MIXED
+	 *	      UNMAP						    HOST_WRITE	REVOKE
+	 */
 	[FZ_NONE] = { ZAP_TO(PINNED, 0),    NO,				    NO,	      NO,
 		      NO,						    NO,		NO },
 	[FZ_PINNED] = { NO,		    TO(DIRTY),			    TO(EXEC), TO(MIXED),
@@ -25,7 +27,8 @@ static const struct fz_step expected[FZ_NR_STATES][FZ_NR_EVENTS] = {
 	[FZ_DIRTY] = { ZAP_TO(PINNED, 0),   NO,				    NO,	      NO,
 		      NO,						    NO,		NO },
 	[FZ_MIXED] = { NO,		    NO,				    NO,	      NO,
-		      TO(DIRTY),					    NO,		ZAP_TO(DIRTY, 0) },
+		      TO(DIRTY),					    NO,
+		      ZAP_TO(DIRTY, 0) },
 };
 
 static bool same(const struct fz_step *a, const struct fz_step *b)

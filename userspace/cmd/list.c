@@ -29,7 +29,7 @@ static int print_json(const struct line *l)
 			      "vcpus", (json_int_t)(l->vm ? l->vm->vcpus : l->host->vcpus),
 			      "memory_bytes", l->vm ? json_integer(l->vm->pages * FZ_PAGE_SIZE) :
 						      json_null(),
-			      "attached", l->vm != NULL);
+			      "attached", !!l->vm);
 
 	if (!j)
 		return trouble("out of memory");
@@ -57,8 +57,8 @@ static int print_text(const struct line *l)
 	return EXIT_DONE;
 }
 
-static int print(const struct fz_host_vm *host, size_t nhost, const struct fz_vm_desc *vms, size_t nvms,
-		 bool json)
+static int print(const struct fz_host_vm *host, size_t nhost, const struct fz_vm_desc *vms,
+		 size_t nvms, bool json)
 {
 	bool used[4096] = { false };
 	int ret = EXIT_DONE;

@@ -131,10 +131,6 @@ static const char *refusal(uint32_t bits)
 		return "it has private memory (guest_memfd)";
 	if (bits & FZ_REFUSE_NO_TDP)
 		return "it runs on shadow paging; load KVM with ept=1 or npt=1";
-	if (bits & FZ_REFUSE_NESTED)
-		return "it ran a nested guest";
-	if (bits & FZ_REFUSE_VFIO)
-		return "a passed-through device writes its memory";
 	return "this kind of VM is not supported";
 }
 

@@ -43,7 +43,10 @@ void fz_hashdb_write_close(struct fz_hashdb_writer *w);
 int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
 			 const void *data, size_t size, struct fz_error *err);
 
-/* Add the package of @f (the strings but @path are used), though it may hold no file. 1, or 0 if known. */
+/*
+ * Add the package of @f (the strings but @path are used), though it may hold no
+ * file. 1, or 0 if known.
+ */
 int fz_hashdb_write_package(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
 			    struct fz_error *err);
 

@@ -322,7 +322,7 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 	for (i = 0; unknowns && i < r->nunknowns; i++)
 		if (r->unknowns[i].vm == at)
 			json_array_append_new(unknowns, fz_report_unknown(rep, &r->unknowns[i]));
-	for (i = FZ_REC_EXEC; events && i <= FZ_REC_AUDIT; i++)
+	for (i = FZ_REC_EXEC; events && i <= FZ_REC_COVERAGE; i++)
 		if (i != FZ_REC_LOST)
 			json_object_set_new(events, fz_rec_name(i), count(v->events[i]));
 	json_object_set_new(events, "late", count(v->late));
@@ -379,7 +379,8 @@ static json_t *frame_line(const struct fz_report *rep, const struct fz_frame *f)
 		list = candidates(files, n);
 	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:I, s:b, s:s, s:o}",
 		      "vm", count(r->vms[f->vm].id), "gfn", hex(f->gfn),
-		      "hash", json_sprintf("%016" PRIx64, c->xxh64), "cr3", hex(f->cr3), "rip", hex(f->rip), "cpl", f->cpl,
+		      "hash", json_sprintf("%016" PRIx64, c->xxh64), "cr3", hex(f->cr3),
+		      "rip", hex(f->rip), "cpl", f->cpl,
 		      "mode", f->mode, "time", count(f->first), "events", (json_int_t)f->events,
 		      "mixed", f->mixed, "verdict", fz_verdict_name(f->verdict), "reason",
 		      f->verdict == FZ_VERDICT_UNKNOWN ? json_string(fz_why_text(f->why)) :

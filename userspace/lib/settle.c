@@ -91,7 +91,8 @@ static bool in_space(const struct fz_places *p, const struct fz_frame *f, uint32
 	return p->n && bsearch(&key, p->space, p->n, sizeof(key), fz_place_order);
 }
 
-static bool in_vm(const struct fz_places *p, const struct fz_frame *f, uint32_t class, uint64_t base)
+static bool in_vm(const struct fz_places *p, const struct fz_frame *f, uint32_t class,
+		  uint64_t base)
 {
 	struct fz_place key = { .vm = f->vm, .class = class, .base = base };
 
@@ -133,8 +134,8 @@ struct choice {
 };
 
 /* Rule 4. Weigh every placement of every candidate against the certain places. */
-static bool choose(const struct fz_identify *id, const struct fz_places *p, const struct fz_frame *f,
-		   struct choice *out)
+static bool choose(const struct fz_identify *id, const struct fz_places *p,
+		   const struct fz_frame *f, struct choice *out)
 {
 	const struct fz_content *c = &id->r.contents[f->content];
 	uint64_t bases[FZ_BASES_MAX];

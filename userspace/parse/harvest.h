@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include "error.h"
 
-/* What a control file says. Printable ASCII without spaces; never empty but for @source_version's sake. */
+/*
+ * What a control file says. Printable ASCII without spaces; never empty but for
+ * @source_version's sake.
+ */
 struct fz_package {
 	char name[128];
 	char source[128];

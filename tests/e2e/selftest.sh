@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# selftest.sh KVER CPU [SMP] - the selftests in an emulated host; TAP
+set -u
+here=$(cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$here/../../scripts/lib/common.sh"
+
+[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP]"
+dir=$FZ_OUTDIR/check/selftest-$1-$2
+selftest=$FZ_OUTDIR/tests/selftest
+rm -rf -- "$dir"
+mkdir -p "$dir" || exit 1
+
+# Not in the bed's own directory, which is a disk of its own in the host.
+bed=$dir/bed
+cat >"$dir/script" <<SH
+#!/bin/bash
+"$selftest"
+rc=\$?
+echo "# \$(dmesg | grep -m 1 'fitzroy: loaded')"
+exit \$rc
+SH
+chmod 755 "$dir/script"
+args=()
+[ "$2" != intel ] || args=(--host-file "$selftest")
+"$FZ_TOP/scripts/nested" --out "$bed" --cpu "$2" --host-kernel "$1" --host-smp "${3:-1}" --timeout 1200 \
+	--host-script "$dir/script" --module-arg ring_kib=1024 "${args[@]}" >"$dir/nested.log" 2>&1
+rc=$?
+
+# Test by test, with one more for the kernel's log; the plan counts it.
+plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$bed/script.log" 2>/dev/null)
+ran=$(grep -cE '^(not )?ok ' "$bed/script.log" 2>/dev/null)
+[ -n "$plan" ] || plan=${ran:-0}
+sed -E "s/^((not )?ok [0-9]+ - )/\1$2 $1: /; /^1\.\.[0-9]+$/d" "$bed/script.log" 2>/dev/null
+echo "1..$((plan + 2))"
+if [ "$ran" = "$plan" ] && [ "$plan" != 0 ] && grep -q '^1\.\.' "$bed/script.log"; then
+	echo "ok $((plan + 1)) - $2 $1: the selftests ran to their end"
+else
+	echo "not ok $((plan + 1)) - $2 $1: the selftests did not run to their end ($ran)"
+	tail -n 5 "$bed/script.log" "$dir/nested.log" 2>/dev/null | sed 's/^/# /'
+	rc=1
+fi
+# nested exits as the selftests do, and has lines of its own for the kernel's log.
+if ! grep -q '^nested: ' "$dir/nested.log" && { [ "$rc" = 0 ] || grep -q '^not ok ' "$bed/script.log"; }; then
+	echo "ok $((plan + 2)) - $2 $1: no splat in the host's log"
+else
+	echo "not ok $((plan + 2)) - $2 $1: scripts/nested exited $rc"
+	sed 's/^/# /' "$dir/nested.log"
+	tail -n 20 "$bed/host.log" 2>/dev/null | tr -d '\r' | sed 's/^/# /'
+fi
+[ "$rc" = 0 ]
