@@ -329,7 +329,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 			if (frame->state == FZ_MIXED || (frame->flags & FZ_F_UNLOGGED))
 				kick = fz_mixed_ms;
 		}
-	} else if (frame && frame->state != FZ_EXEC) {
+	} else if (frame && fz_wx_denied(frame->state) & FZ_ACC_EXEC) {
 		fz_count(vm, retries);
 	}
 	spin_unlock(&region->lock);

@@ -154,7 +154,7 @@ static struct hook hooks[] = {
 	HOOK("kvm_arch_post_init_vm", on_birth),
 };
 
-/* Runs without recursion protection: a zap in one hook must fire another. */
+/* Runs without recursion protection: a zap in one hook fires another. */
 static void notrace call(unsigned long ip, unsigned long parent,
 			 struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {

@@ -59,7 +59,6 @@ static int __init fz_init(void)
 	return 0;
 
 err_hooks:
-	fz_attach_new = false;
 	fz_vm_detach_all();
 	fz_hooks_exit();
 err_sweep:
@@ -76,7 +75,6 @@ err_kvm:
 static void __exit fz_exit(void)
 {
 	fz_chrdev_exit();
-	fz_attach_new = false;
 	fz_vm_detach_all();
 	fz_hooks_exit();
 	fz_sweep_exit();

@@ -235,12 +235,26 @@ static bool take_out(struct fz_vm *vm)
 	return ours;
 }
 
+/* Pages of the normal address space; the SMM one maps the same again. */
+static u64 memory_pages(struct kvm *kvm)
+{
+	struct kvm_memory_slot *slot;
+	u64 pages = 0;
+	int bucket, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	kvm_for_each_memslot(slot, bucket, __kvm_memslots(kvm, 0))
+		pages += slot->npages;
+	srcu_read_unlock(&kvm->srcu, idx);
+	return pages;
+}
+
 void fz_vm_describe(struct fz_vm *vm, struct fz_vm_event *event)
 {
 	*event = (struct fz_vm_event) {
 		.pid = vm->info.pid,
 		.vcpus = atomic_read(&vm->kvm->online_vcpus),
-		.pages = vm->kvm->nr_memslot_pages,
+		.pages = memory_pages(vm->kvm),
 		.reason = vm->info.not_covered,
 	};
 	strscpy(event->comm, vm->info.comm, sizeof(event->comm));
@@ -325,6 +339,9 @@ void fz_vm_detach_all(void)
 {
 	struct fz_vm *vm = NULL;
 
+	WRITE_ONCE(fz_attach_new, false);
+	/* A birth that read it as true has put its VM into the table after this. */
+	synchronize_rcu();
 	while ((vm = fz_vm_next(vm)))
 		fz_vm_detach(vm->info.id);
 }
@@ -340,7 +357,11 @@ void fz_vm_born(struct kvm *kvm)
 	if (vm) {
 		err = insert(vm);
 		if (!err) {
+			u32 refused = fz_kvm_refusals(kvm);
+
 			log_vm(vm, FZ_REC_VM_ATTACH);
+			if (refused)
+				fz_vm_uncovered(kvm, refused);
 			return;
 		}
 		discard(vm);
@@ -370,7 +391,7 @@ void fz_vm_uncovered(struct kvm *kvm, u32 why)
 	vm = fz_vm_find(kvm);
 	if (vm && take_out(vm)) {
 		vm->info.not_covered |= why;
-		pr_warn("fitzroy: VM %llu of %s (%u) turned to encrypted memory: no longer watched\n",
+		pr_warn("fitzroy: VM %llu of %s (%u) has encrypted or private memory: not watched\n",
 			vm->info.id, vm->info.comm, vm->info.pid);
 		log_vm(vm, FZ_REC_VM_DETACH);
 		fz_vm_put(vm);

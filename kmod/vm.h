@@ -90,6 +90,8 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused);
 
 /* Detach: X and huge pages come back. May sleep. -ENOENT. */
 int fz_vm_detach(u64 id);
+
+/* The same for all VMs, and attach none that is born from now on. May sleep. */
 void fz_vm_detach_all(void);
 
 /* From the hooks: a VM is born, dies, or turns out not to be coverable. */

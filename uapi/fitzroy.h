@@ -175,7 +175,7 @@ struct fz_slot {
 /**
  * struct fz_mixed - FZ_REC_MIXED: why a frame may be written while it runs
  * @flips: fetch and write faults that it took in turn
- * @max_ns: X is withdrawn after this time at the latest
+ * @max_ns: X is withdrawn after this time; a sweep may take as long again to come
  */
 struct fz_mixed {
 	__u64 flips;
@@ -317,7 +317,6 @@ struct fz_info {
 #define FZ_REFUSE_ENCRYPTED	(1U << 0)	/* SEV, TDX: its memory can't be read */
 #define FZ_REFUSE_PRIVATE	(1U << 1)	/* guest_memfd: its memory can't be read */
 #define FZ_REFUSE_NO_TDP	(1U << 2)	/* shadow paging */
-#define FZ_MISS_NESTED		(1U << 3)	/* it ran a nested guest */
 #define FZ_MISS_VFIO		(1U << 4)	/* a device writes its memory unseen */
 #define FZ_MISS_SHARED		(1U << 5)	/* other processes may write its memory unseen */
 #define FZ_MISS_HOST_WRITES	(1U << 6)	/* its own VMM may: hugetlb, device memory */

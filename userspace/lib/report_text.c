@@ -278,7 +278,6 @@ static void not_covered(struct printer *p, const struct fz_results_vm *v)
 		{ FZ_REFUSE_ENCRYPTED, "encrypted memory" },
 		{ FZ_REFUSE_PRIVATE, "private memory" },
 		{ FZ_REFUSE_NO_TDP, "shadow paging" },
-		{ FZ_MISS_NESTED, "a nested guest" },
 		{ FZ_MISS_VFIO, "writes by a passed-through device" },
 		{ FZ_MISS_SHARED, "writes by other processes that share its memory" },
 		{ FZ_MISS_HOST_WRITES, "writes by its VMM to memory of huge pages or devices" },
