@@ -90,6 +90,22 @@ void fz_region_set(struct fz_region *region, struct fz_frame *frame,
 	frame->stamp = (u32)jiffies;
 }
 
+struct fz_frame *fz_region_next(struct fz_region *region, unsigned int *i,
+				unsigned long *hva)
+{
+	struct fz_frame *frame;
+
+	while (*i < FZ_CHUNKS * FZ_CHUNK_FRAMES) {
+		*hva = (region->key << FZ_REGION_SHIFT) + ((unsigned long)*i << PAGE_SHIFT);
+		frame = fz_region_frame(region, *hva);
+		if (frame)
+			return frame;
+		/* No chunk, no frame of it. */
+		*i = (*i | (FZ_CHUNK_FRAMES - 1)) + 1;
+	}
+	return NULL;
+}
+
 bool fz_frames_live(struct fz_frames *frames, unsigned long hva, unsigned long size)
 {
 	unsigned long key = hva >> FZ_REGION_SHIFT;

@@ -124,13 +124,12 @@ bool fz_frames_live(struct fz_frames *frames, unsigned long hva, unsigned long s
 /* Count the frames with a state, and of these the executable ones. */
 void fz_frames_count(struct fz_frames *frames, u64 *known, u64 *exec);
 
+/* The first frame of @region from number *@i on: set *@i and its address, or NULL. */
+struct fz_frame *fz_region_next(struct fz_region *region, unsigned int *i,
+				unsigned long *hva);
+
 /* Loop over the frames of @region that exist: @i counts, @hva is the address. */
 #define fz_for_each_frame(region, frame, hva, i)				\
-	for ((i) = 0; (i) < FZ_CHUNKS * FZ_CHUNK_FRAMES; (i)++)			\
-		if (!((hva) = ((region)->key << FZ_REGION_SHIFT) +		\
-			      ((unsigned long)(i) << PAGE_SHIFT),		\
-		      (frame) = fz_region_frame(region, hva))) {		\
-			(i) |= FZ_CHUNK_FRAMES - 1;				\
-		} else
+	for ((i) = 0; ((frame) = fz_region_next(region, &(i), &(hva))); (i)++)
 
 #endif

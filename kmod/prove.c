@@ -89,8 +89,8 @@ static void end(struct vm_files *f)
 	schedule_work(&closing.work);
 	flush_work(&closing.work);
 	destroy_work_on_stack(&closing.work);
-	for (tries = 0; fz_hooks_silent() && tries < 100; tries++)
-		msleep(10);
+	for (tries = 0; fz_hooks_silent() && tries < 50; tries++)
+		msleep(20);
 }
 
 static long set_slot(struct vm_files *f, u64 bytes)

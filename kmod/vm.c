@@ -46,12 +46,14 @@ struct fz_vm *fz_vm_find(struct kvm *kvm)
 
 struct fz_vm *fz_vm_of_mm(struct mm_struct *mm, struct fz_vm *vm)
 {
+	struct hlist_head *head;
+
 	if (!vm) {
 		if (!READ_ONCE(nr_vms))
 			return NULL;
-		vm = hlist_entry_safe(rcu_dereference_raw(hlist_first_rcu(
-				&mm_table[hash_min((unsigned long)mm, TABLE_BITS)])),
-				struct fz_vm, by_mm);
+		head = &mm_table[hash_min((unsigned long)mm, TABLE_BITS)];
+		vm = hlist_entry_safe(rcu_dereference_raw(hlist_first_rcu(head)),
+				      struct fz_vm, by_mm);
 	} else {
 		vm = hlist_entry_safe(rcu_dereference_raw(hlist_next_rcu(&vm->by_mm)),
 				      struct fz_vm, by_mm);

@@ -5,6 +5,7 @@
  * Runs on a host with fitzroy.ko loaded and nobody else watching. Prints TAP.
  *
  *	selftest [CASE...]
+ *	selftest --spin SECONDS		(a guest only; needs no module)
  */
 #include <err.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <device.h>
@@ -733,11 +735,44 @@ static bool selected(const char *name, int argc, char **argv)
 	return argc == 1;
 }
 
+static void nap(void)
+{
+	usleep(1000);
+}
+
+/* A guest that runs and rewrites code for a while, whatever becomes of the module. */
+static int spin(int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	unsigned long rounds = 0;
+	struct vm vm;
+	unsigned int v;
+
+	vm_new(&vm, 2);
+	do {
+		for (v = 0; v < 2; v++) {
+			PUT(&vm, DRIVER(v), flip_page);
+			vm_put_targets(&vm, TARGETS + v * PAGE, 1, 0);
+			vcpu_start(&vm, v, DRIVER(v), TARGETS + v * PAGE, 100, 0);
+		}
+		if (vm_run_all(&vm, nap))
+			errx(1, "the guest died");
+		if (vcpu_rax(&vm, 0) || vcpu_rax(&vm, 1))
+			errx(1, "the guest ran what was not written last");
+		rounds++;
+	} while (time(NULL) < end);
+	vm_free(&vm);
+	printf("# %lu rounds\n", rounds);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct vm idle;
 	size_t i;
 
+	if (argc == 3 && !strcmp(argv[1], "--spin"))
+		return spin(atoi(argv[2]));
 	if (fz_device_open(&dev, &error) || fz_device_reader(dev, false, &reader, &error))
 		errx(2, "%s", error.text);
 	look(0);
