@@ -143,7 +143,7 @@ static int widest(int width, const char *s)
 static void programs(struct printer *p, uint32_t vm)
 {
 	const struct fz_results *r = p->rep->results;
-	int w_package = 7, w_version = 7, w_path = 7;
+	int w_package = 7, w_version = 7;
 	const char *last = "", *last_version = "";
 	struct row *rows;
 	size_t i, n = 0;
@@ -160,14 +160,12 @@ static void programs(struct printer *p, uint32_t vm)
 	for (i = 0; i < n && !p->no_memory; i++) {
 		w_package = widest(w_package, rows[i].package);
 		w_version = widest(w_version, rows[i].version);
-		w_path = widest(w_path, rows[i].path);
 	}
 	w_package = w_package > 30 ? 30 : w_package;
 	w_version = w_version > 26 ? 26 : w_version;
-	w_path = w_path > 56 ? 56 : w_path;
 	if (n)
-		fprintf(p->out, "\n  %-*s  %-*s  %-*s  %11s  %s\n", w_package, "PACKAGE",
-			w_version, "VERSION", w_path, "PROGRAM", "PAGES", "VERDICT");
+		fprintf(p->out, "\n  %-*s  %-*s  %9s  %-9s  %s\n", w_package, "PACKAGE",
+			w_version, "VERSION", "PAGES", "VERDICT", "PROGRAM");
 	for (i = 0; i < n && !p->no_memory; i++) {
 		const struct fz_program *prog = rows[i].p;
 		bool again = !strcmp(last, rows[i].package) &&
@@ -179,11 +177,14 @@ static void programs(struct printer *p, uint32_t vm)
 		else
 			snprintf(pages, sizeof(pages), "%u", prog->pages_seen);
 		fputs("  ", p->out);
-		put(p, again ? "" : rows[i].package, w_package + 2);
-		put(p, again ? "" : rows[i].version, w_version + 2);
-		put(p, rows[i].path, w_path + 2);
-		fprintf(p->out, "%11s  %s\n", pages, prog->verdict == FZ_VERDICT_MODIFIED ?
+		put(p, again ? "" : rows[i].package, w_package);
+		fputs("  ", p->out);
+		put(p, again ? "" : rows[i].version, w_version);
+		fprintf(p->out, "  %9s  %-9s  ", pages,
+			prog->verdict == FZ_VERDICT_MODIFIED ?
 			"MODIFIED" : fz_verdict_name(prog->verdict));
+		put(p, rows[i].path, 0);
+		fputc('\n', p->out);
 		last = rows[i].package;
 		last_version = rows[i].version;
 	}
