@@ -85,7 +85,7 @@ ok "verify: says so" grep -q 'whole and unbroken' "$tmp/out"
 ok "verify --json" run 0 verify "$tmp/log" --json
 ok "verify --json: one object" json "$tmp/out" 'j["whole"] and j["records"] == 12 and j["lost"] == 5'
 ok "report: text" run 0 report "$tmp/log" --db "$tmp/db"
-ok "report: the changed program is MODIFIED" grep -q "$cat .*MODIFIED" "$tmp/out"
+ok "report: the changed program is MODIFIED" grep -q "MODIFIED .*$cat" "$tmp/out"
 ok "report: JSON" run 0 report "$tmp/log" --db "$tmp/db" --format json --frames "$tmp/frames"
 cp "$tmp/out" "$tmp/report.json"
 ok "report: the counts" json "$tmp/report.json" \

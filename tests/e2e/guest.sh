@@ -69,6 +69,7 @@ if [ "$cpu" = amd ]; then
 		guest=$("$here/demo-guest/build" "$kver") && kernel=$("$top/scripts/kernels" fetch "$kver")
 	} 2>"$dir/build.log" || bail "the guest was not built: $(tail -n 1 "$dir/build.log")"
 	truncate -s 32M "$dir/truth.img" "$dir/bare-truth.img"
+	timeout=400
 	args=(--guest-kernel "$kernel/vmlinuz" --guest-initrd "$guest/initrd-$(basename -- "$kernel")"
 		--guest-disk "$guest/disk.img"
 		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off demo.truth")
@@ -76,18 +77,18 @@ if [ "$cpu" = amd ]; then
 	known=("$guest/debs" "$(command -v busybox)")
 	run=(--guest-out "$dir/truth.img") bare=(--guest-out "$dir/bare-truth.img")
 else
-	args=() run=() bare=()
+	timeout=900 args=() run=() bare=()
 	known=("$(command -v busybox)")
 fi
 
 # Each run keeps one processor busy. Bochs is the slower, the more so with a monitor.
 "$top/scripts/nested" --out "$dir/bare" --cpu "$cpu" --host-kernel "$kver" --no-monitor \
-	--timeout 1200 "${args[@]}" "${bare[@]}" >"$dir/bare.log" 2>&1 &
+	--timeout $timeout "${args[@]}" "${bare[@]}" >"$dir/bare.log" 2>&1 &
 pid=$!
 trap 'kill "$pid" 2>/dev/null' EXIT
 trap 'exit 2' INT TERM HUP
 "$top/scripts/nested" --out "$dir/run" --cpu "$cpu" --host-kernel "$kver" --no-report \
-	--timeout 1200 "${args[@]}" "${run[@]}" >"$dir/run.log" 2>&1
+	--timeout $timeout "${args[@]}" "${run[@]}" >"$dir/run.log" 2>&1
 rc=$?
 wait "$pid"
 bare_rc=$?

@@ -1,32 +1,55 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# selftest.sh KVER CPU [SMP] - the selftests in an emulated host; TAP
+# selftest.sh KVER CPU [SMP [unload]] - the selftests in an emulated host; TAP
 set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
 
-[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP]"
-dir=$FZ_OUTDIR/check/selftest-$1-$2
+[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload]]"
+dir=$FZ_OUTDIR/check/${4:-selftest}-$1-$2
 selftest=$FZ_OUTDIR/tests/selftest
 rm -rf -- "$dir"
 mkdir -p "$dir" || exit 1
+
+command="'$selftest'"
+if [ "${4-}" = unload ]; then
+	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko"
+fi
 
 # Not in the bed's own directory, which is a disk of its own in the host.
 bed=$dir/bed
 cat >"$dir/script" <<SH
 #!/bin/bash
-"$selftest"
+$command
 rc=\$?
 echo "# \$(dmesg | grep -m 1 'fitzroy: loaded')"
 exit \$rc
 SH
 chmod 755 "$dir/script"
-args=()
-[ "$2" != intel ] || args=(--host-file "$selftest")
-"$FZ_TOP/scripts/nested" --out "$bed" --cpu "$2" --host-kernel "$1" --host-smp "${3:-1}" --timeout 1200 \
-	--host-script "$dir/script" --module-arg ring_kib=1024 "${args[@]}" >"$dir/nested.log" 2>&1
-rc=$?
+args=() timeout=240
+[ "$2" != intel ] || args=(--host-file "$selftest") timeout=900
+# QEMU 7.2 with a thread per CPU can run a stale int3 where the host has just patched its
+# own code, and then the host dies or hangs. That is no verdict on what is tested: a dead host
+# with that trap, or a hung one without a trace of the module, is started again, and said so.
+emulator_fault()
+{
+	if [ "${3:-1}" = 1 ] || grep -q '\[fitzroy\]' "$bed/host.log"; then
+		return 1
+	fi
+	grep -q 'Oops: int3' "$bed/host.log" || grep -q 'not done after' "$dir/nested.log"
+}
+
+for try in 1 2 3; do
+	"$FZ_TOP/scripts/nested" --out "$bed" --cpu "$2" --host-kernel "$1" --host-smp "${3:-1}" \
+		--timeout $timeout --host-script "$dir/script" --module-arg ring_kib=1024 \
+		"${args[@]}" >"$dir/nested.log" 2>&1
+	rc=$?
+	if [ $rc = 0 ] || ! emulator_fault "$@"; then
+		break
+	fi
+	echo "# $2 $1: the emulator failed (try $try): $(grep -m 1 'int3' "$bed/host.log" || cat "$dir/nested.log")"
+done
 
 # Test by test, with one more for the kernel's log; the plan counts it.
 plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$bed/script.log" 2>/dev/null)
