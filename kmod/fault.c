@@ -67,6 +67,12 @@ static bool flips_too_often(struct fz_frame *frame)
 	return frame->flips > fz_flip_cap;
 }
 
+/* Does the guest get on only if this frame, written and now fetched, has W and X? */
+static bool needs_both(struct fz_frame *frame, struct kvm_vcpu *vcpu)
+{
+	return frame->writer == writer_tag(vcpu) || flips_too_often(frame);
+}
+
 static void set_state(struct fz_vm *vm, struct fz_region *region,
 		      struct fz_frame *frame, enum fz_state state)
 {
@@ -96,7 +102,7 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 {
 	const struct fz_step *step;
 	struct fz_frame *frame;
-	enum fz_state next;
+	enum fz_state was, next;
 	bool quiet;
 
 	spin_lock(&region->lock);
@@ -120,14 +126,11 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	}
 	next = step->next;
 
-	if (event == FZ_FETCH && frame->state == FZ_DIRTY &&
-	    (frame->writer == writer_tag(at->vcpu) || flips_too_often(frame)))
-		frame->flags |= FZ_F_WANT_MIXED;
+	was = frame->state;
 	if (event == FZ_WRITE)
 		frame->writer = writer_tag(at->vcpu);
 
 	if (step->zap) {
-		enum fz_state was = frame->state;
 		int err = 0;
 
 		set_state(vm, region, frame, FZ_PINNED);
@@ -161,6 +164,8 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	log_step(vm, step, at);
 	if (!fz_wx_live(next))
 		frame->flags &= ~(FZ_F_UNLOGGED | FZ_F_WANT_MIXED);
+	if (event == FZ_FETCH && was == FZ_DIRTY && needs_both(frame, at->vcpu))
+		frame->flags |= FZ_F_WANT_MIXED;
 	frame->flags |= flags;
 	set_state(vm, region, frame, next);
 	quiet = !region->live;

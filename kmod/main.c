@@ -31,8 +31,11 @@ MODULE_PARM_DESC(max_vms, "VMs that can be watched at once (default 1024)");
 
 static int __init fz_init(void)
 {
+	bool attach_new = fz_attach_new;
 	int err;
 
+	/* Not the VM that proves the hooks. */
+	fz_attach_new = false;
 	err = fz_kvm_check();
 	if (err)
 		return err;
@@ -54,6 +57,7 @@ static int __init fz_init(void)
 	err = fz_chrdev_init();
 	if (err)
 		goto err_hooks;
+	fz_attach_new = attach_new;
 	pr_info("fitzroy: loaded for %s, %s\n", UTS_RELEASE,
 		fz_kvm_vendor == FZ_VENDOR_AMD ? "NPT" : "EPT");
 	return 0;

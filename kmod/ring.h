@@ -45,7 +45,7 @@ struct fz_ring {
 
 /* A record with its snapshot, and a LOST record before it, always fit. */
 #define FZ_REC_PAGE_BYTES	(sizeof(struct fz_rec) + FZ_PAGE_SIZE)
-#define FZ_RING_MIN		(4 * FZ_PAGE_SIZE)
+#define FZ_RING_MIN		(4U * FZ_PAGE_SIZE)
 
 /*
  * Around the making of a record, before its time is taken and after it is

@@ -23,6 +23,8 @@ DECLARE_WAIT_QUEUE_HEAD(fz_rings_wait);
 /* mmap offsets; the consumer positions come first. */
 #define CONSUMER_OFFSET	0UL
 
+#define RING_MAX_KIB	(1U << 20)
+
 struct cpu_ring {
 	struct fz_ring ring;
 	struct page **pages;		/* producer page, then data, then data again */
@@ -236,7 +238,7 @@ int fz_rings_init(void)
 {
 	int cpu, err = -ENOMEM;
 
-	nr_data_pages = roundup_pow_of_two(max(fz_ring_kib, FZ_RING_MIN >> 10)) >>
+	nr_data_pages = roundup_pow_of_two(clamp(fz_ring_kib, FZ_RING_MIN >> 10, RING_MAX_KIB)) >>
 			(PAGE_SHIFT - 10);
 	nr_consumer_pages = DIV_ROUND_UP(nr_cpu_ids * sizeof(struct fz_consumer), PAGE_SIZE);
 	ring_offset = nr_consumer_pages << PAGE_SHIFT;
@@ -257,6 +259,8 @@ int fz_rings_init(void)
 	return 0;
 
 err_free:
+	pr_err("fitzroy: not loaded: no memory for %u rings of %lu KiB; give a smaller ring_kib\n",
+	       num_possible_cpus(), nr_data_pages << (PAGE_SHIFT - 10));
 	fz_rings_exit();
 	return err;
 }

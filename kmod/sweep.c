@@ -133,7 +133,7 @@ static unsigned int sweep_vm(struct fz_vm *vm)
 	}
 	xa_for_each_marked(regions, key, region, FZ_MARK_MIXED)
 		if (revoke_mixed(vm, region))
-			again = fz_mixed_ms;
+			again = max(fz_mixed_ms, 1U);
 	return again;
 }
 
