@@ -30,14 +30,11 @@ chmod 755 "$dir/script"
 args=() timeout=240
 [ "$2" != intel ] || args=(--host-file "$selftest") timeout=900
 # QEMU 7.2 with a thread per CPU can run a stale int3 where the host has just patched its
-# own code, and then the host dies or hangs. That is no verdict on what is tested: a dead host
-# with that trap, or a hung one without a trace of the module, is started again, and said so.
+# own code, and then the host dies, or hangs where KVM's APIC keys are patched. That is no verdict
+# on what is tested: a host that ends with either signature is started again, and that is said.
 emulator_fault()
 {
-	if [ "${3:-1}" = 1 ] || grep -q '\[fitzroy\]' "$bed/host.log"; then
-		return 1
-	fi
-	grep -q 'Oops: int3' "$bed/host.log" || grep -q 'not done after' "$dir/nested.log"
+	grep -q -e 'Oops: int3' -e 'RIP: .*__apic_accept_irq' "$bed/host.log"
 }
 
 for try in 1 2 3; do
@@ -45,10 +42,10 @@ for try in 1 2 3; do
 		--timeout $timeout --host-script "$dir/script" --module-arg ring_kib=1024 \
 		"${args[@]}" >"$dir/nested.log" 2>&1
 	rc=$?
-	if [ $rc = 0 ] || ! emulator_fault "$@"; then
+	if [ $rc = 0 ] || ! emulator_fault; then
 		break
 	fi
-	echo "# $2 $1: the emulator failed (try $try): $(grep -m 1 'int3' "$bed/host.log" || cat "$dir/nested.log")"
+	echo "# $2 $1: the emulator failed (try $try): $(grep -m 1 -e int3 -e __apic "$bed/host.log")"
 done
 
 # Test by test, with one more for the kernel's log; the plan counts it.
