@@ -15,6 +15,7 @@
 #include "fault.h"
 #include "hooks.h"
 #include "host.h"
+#include "sweep.h"
 #include "vm.h"
 
 struct hook {
@@ -115,11 +116,14 @@ static void on_death(struct fz_vm *vm, struct pt_regs *regs)
 	fz_vm_died((void *)regs->di);
 }
 
-/* int sev_mem_enc_ioctl(kvm, argp): the VM turns to memory that can't be read */
+/*
+ * int sev_mem_enc_ioctl(kvm, argp): the VM may turn to memory that can't be read.
+ * Only what comes of it counts, or a VMM could shake off the watch by asking.
+ */
 static void on_encrypt(struct fz_vm *vm, struct pt_regs *regs)
 {
-	if (regs->si)
-		fz_vm_uncovered((void *)regs->di, FZ_REFUSE_ENCRYPTED);
+	WRITE_ONCE(vm->recheck, true);
+	fz_sweep_kick(1);
 }
 
 /* vm_fault_t do_wp_page(vmf): a process writes to a read-only page; its entry is locked */

@@ -7,6 +7,7 @@
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/workqueue.h>
+#include "compat/kvm.h"
 #include "fault.h"
 #include "mmu.h"
 #include "rings.h"
@@ -114,6 +115,15 @@ static unsigned int sweep_vm(struct fz_vm *vm)
 	unsigned long key;
 	u64 room;
 
+	if (READ_ONCE(vm->recheck)) {
+		u32 refused = fz_kvm_refusals(vm->kvm);
+
+		WRITE_ONCE(vm->recheck, false);
+		if (refused) {
+			fz_vm_uncovered(vm->kvm, refused);
+			return 0;
+		}
+	}
 	if (READ_ONCE(vm->suspect)) {
 		WRITE_ONCE(vm->suspect, false);
 		xa_for_each(regions, key, region)

@@ -297,6 +297,8 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
 	vm = new_vm(kvm, flags);
 	if (!vm)
 		return -ENOMEM;
+	/* Once it is in the table, another caller may detach it. */
+	kref_get(&vm->ref);
 	err = insert(vm);
 	if (err) {
 		discard(vm);
@@ -306,6 +308,7 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
 	fz_mmu_zap_all(kvm);
 	log_vm(vm, FZ_REC_VM_ATTACH);
 	*id = vm->info.id;
+	fz_vm_put(vm);
 	return 0;
 }
 

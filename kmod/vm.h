@@ -25,6 +25,7 @@
  * @pin_lock: guards the end of @kvm
  * @gone: out of the table; no new pins
  * @suspect: a frame of it is marked so
+ * @recheck: it may have turned to memory that can't be read
  * @hold_since: when a vCPU began to wait for room in the ring, ns; 0 = none does
  * @info: what FZ_IOC_LIST says
  * @frames: the state of its frames
@@ -43,6 +44,7 @@ struct fz_vm {
 	spinlock_t pin_lock;
 	bool gone;
 	bool suspect;
+	bool recheck;
 	u64 hold_since;
 	struct fz_vm_info {
 		u64 id;

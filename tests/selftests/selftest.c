@@ -545,6 +545,26 @@ static void test_birth(void)
 	free(vms);
 }
 
+/* Asking for encryption where there is none does not shake off the watch. */
+static void test_encrypt(void)
+{
+	uint64_t command[4] = { 0 };
+	const struct seen *s;
+	struct vm vm;
+	uint64_t id;
+
+	vm_new(&vm, 1);
+	id = attach(&vm);
+	ok(ioctl(vm.fd, KVM_MEMORY_ENCRYPT_OP, command) < 0, "SEV is refused by KVM");
+	usleep(200000);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, N, 3);
+	ok(!call(&vm, 0, TARGETS, N), "the guest runs");
+	s = look(id);
+	ok(s->count[FZ_REC_EXEC] == N + 1 && !s->count[FZ_REC_VM_DETACH], "and is still watched");
+	finish(&vm, id);
+}
+
 /* A full ring: nothing is lost silently, and what was lost is logged later. */
 static void test_full(void)
 {
@@ -722,7 +742,7 @@ static const struct test {
 	{ "birth", test_birth },	{ "full", test_full },
 	{ "read", test_read },		{ "abi", test_abi },
 	{ "hostile", test_hostile },	{ "host-small", test_host_small },
-	{ "host-huge", test_host_huge },
+	{ "host-huge", test_host_huge }, { "encrypt", test_encrypt },
 };
 
 static bool selected(const char *name, int argc, char **argv)
