@@ -49,8 +49,7 @@ static bool settled_live(struct fz_vm *vm, unsigned long hva, unsigned long size
 /* What of X and W does the entry have that it must not have? */
 static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int has)
 {
-	unsigned long hva = w->slot->userspace_addr +
-			    ((gfn - w->slot->base_gfn) << PAGE_SHIFT);
+	unsigned long hva = fz_slot_hva(w->slot, gfn);
 	struct fz_region *region;
 	struct fz_frame *frame;
 	unsigned int bad;

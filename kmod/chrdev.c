@@ -157,7 +157,7 @@ static int captured(struct fz_vm *vm, u64 gfn, unsigned long *hva, u64 *hash)
 	rcu_read_lock();
 	slot = gfn_to_memslot(kvm, gfn);
 	if (slot) {
-		*hva = slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+		*hva = fz_slot_hva(slot, gfn);
 		region = fz_frames_region(&vm->frames, *hva);
 		frame = region ? fz_region_frame(region, *hva) : NULL;
 		if (frame) {

@@ -34,13 +34,6 @@ unsigned int fz_hold_ms = 100;
 unsigned int fz_flip_cap = 10000;
 bool fz_lossless;
 
-#define SPLIT_MS	1000	/* how long a region must be quiet to be huge again */
-
-static unsigned long slot_hva(const struct kvm_memory_slot *slot, gfn_t gfn)
-{
-	return slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT);
-}
-
 /*
  * Name the instruction that wrote: an instruction that is then fetched from the
  * frame it wrote can only go on if the frame has W and X at once.
@@ -172,7 +165,7 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	spin_unlock(&region->lock);
 
 	if (quiet)
-		fz_sweep_kick(SPLIT_MS);
+		fz_sweep_kick(FZ_QUIET_MS);
 	return true;
 }
 
@@ -187,7 +180,7 @@ void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	/* A prefetch is KVM's guess, not the guest's access. */
 	if (!slot || (slot->flags & KVM_MEMSLOT_INVALID) || fz_pf_prefetch(fault))
 		return;
-	hva = slot_hva(slot, at.gfn);
+	hva = fz_slot_hva(slot, at.gfn);
 
 	if (fz_pf_exec(fault)) {
 		fz_count(vm, fetch_faults);
@@ -310,7 +303,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 
 	if (!slot)
 		return;
-	hva = slot_hva(slot, at.gfn);
+	hva = fz_slot_hva(slot, at.gfn);
 	if (!fz_pf_exec(fault) || fz_pf_prefetch(fault)) {
 		limit_level(vm, hva, fault);
 		return;
@@ -346,9 +339,8 @@ void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
 		    const struct kvm_memory_slot *slot, gfn_t gfn,
 		    unsigned long *access)
 {
-	unsigned long hva = slot_hva(slot, gfn);
+	unsigned long hva = fz_slot_hva(slot, gfn);
 	int level = fz_sp_level(sp);
-	struct fz_region *region;
 	struct fz_frame *frame;
 
 	if (level > PG_LEVEL_4K) {
@@ -357,8 +349,7 @@ void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
 			*access &= ~FZ_ACC_WRITE;
 		return;
 	}
-	region = fz_frames_region(&vm->frames, hva);
-	frame = region ? fz_region_frame(region, hva) : NULL;
+	frame = fz_frames_frame(&vm->frames, hva);
 	*access &= ~(unsigned long)fz_wx_denied(frame ? READ_ONCE(frame->state) : FZ_NONE);
 }
 
@@ -371,7 +362,7 @@ void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 
 	if (!slot)
 		return;
-	hva = slot_hva(slot, gfn);
+	hva = fz_slot_hva(slot, gfn);
 	region = fz_frames_region(&vm->frames, hva);
 	if (region)
 		fz_fault_step(vm, region, hva, FZ_HOST_WRITE, &at, 0);
@@ -384,15 +375,11 @@ void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 			 gfn_t gfn)
 {
-	struct fz_region *region;
 	struct fz_frame *frame;
-	unsigned long hva;
 
 	if (!slot)
 		return;
-	hva = slot_hva(slot, gfn);
-	region = fz_frames_region(&vm->frames, hva);
-	frame = region ? fz_region_frame(region, hva) : NULL;
+	frame = fz_frames_frame(&vm->frames, fz_slot_hva(slot, gfn));
 	if (!frame || READ_ONCE(frame->state) != FZ_EXEC)
 		return;
 	WRITE_ONCE(frame->suspect, 1);
@@ -404,7 +391,7 @@ void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 		       gfn_t start, gfn_t end, enum fz_event event)
 {
-	unsigned long first = slot_hva(slot, start), last = slot_hva(slot, end) - 1;
+	unsigned long first = fz_slot_hva(slot, start), last = fz_slot_hva(slot, end) - 1;
 	unsigned long key, hva;
 	struct fz_region *region;
 	struct fz_frame *frame;

@@ -114,6 +114,15 @@ static inline struct fz_frame *fz_region_frame(struct fz_region *region,
 struct fz_frame *fz_region_make_frame(struct fz_frames *frames,
 				      struct fz_region *region, unsigned long hva);
 
+/* The frame of @hva, or NULL. Must be called under RCU. */
+static inline struct fz_frame *fz_frames_frame(struct fz_frames *frames,
+					       unsigned long hva)
+{
+	struct fz_region *region = fz_frames_region(frames, hva);
+
+	return region ? fz_region_frame(region, hva) : NULL;
+}
+
 /* Set a frame's state and the region's counts. Must hold region->lock. */
 void fz_region_set(struct fz_region *region, struct fz_frame *frame,
 		   enum fz_state state);

@@ -14,7 +14,7 @@
 #include <string.h>
 #endif
 
-static u64 room(const struct fz_ring *ring)
+u64 fz_ring_free(const struct fz_ring *ring)
 {
 	u64 used = ring->pos - fz_load_consumer(&ring->consumer->pos);
 
@@ -58,7 +58,7 @@ void fz_ring_end(struct fz_ring *ring)
 
 bool fz_ring_room(const struct fz_ring *ring, u32 size)
 {
-	return room(ring) >= size + (ring->lost.count ? sizeof(struct fz_rec) : 0);
+	return fz_ring_free(ring) >= size + (ring->lost.count ? sizeof(struct fz_rec) : 0);
 }
 
 struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exec)
@@ -87,6 +87,6 @@ void fz_ring_commit(struct fz_ring *ring, const struct fz_rec *rec)
 
 void fz_ring_flush_lost(struct fz_ring *ring, u64 now)
 {
-	if (ring->lost.count && room(ring) >= sizeof(struct fz_rec))
+	if (ring->lost.count && fz_ring_free(ring) >= sizeof(struct fz_rec))
 		say_lost(ring, now);
 }

@@ -65,6 +65,9 @@ struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exe
 /* Publish the reserved record. */
 void fz_ring_commit(struct fz_ring *ring, const struct fz_rec *rec);
 
+/* Free bytes; none for a reader that lies about its position. */
+u64 fz_ring_free(const struct fz_ring *ring);
+
 /* Is there room for @size bytes now, a LOST record included? Counts nothing. */
 bool fz_ring_room(const struct fz_ring *ring, u32 size);
 

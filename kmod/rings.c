@@ -120,15 +120,11 @@ u64 fz_rings_barrier(void)
 
 u64 fz_rings_room(void)
 {
-	u64 used, least = ~0ULL;
+	u64 least = ~0ULL;
 	int cpu;
 
-	for_each_online_cpu(cpu) {
-		const struct fz_ring *ring = &rings[cpu].ring;
-
-		used = READ_ONCE(ring->pos) - fz_load_consumer(&ring->consumer->pos);
-		least = min(least, used <= ring->bytes ? ring->bytes - used : 0);
-	}
+	for_each_online_cpu(cpu)
+		least = min(least, fz_ring_free(&rings[cpu].ring));
 	return div_u64(least, FZ_REC_PAGE_BYTES);
 }
 

@@ -14,7 +14,6 @@
 #include "sweep.h"
 #include "vm.h"
 
-#define QUIET_MS	1000	/* no live frame for so long: may be huge again */
 #define ROOM_MS		20	/* how often to look for room in the rings */
 
 static struct workqueue_struct *wq;
@@ -95,9 +94,9 @@ static bool merge(struct fz_vm *vm, struct fz_region *region)
 	unsigned int i;
 
 	fz_for_each_frame(region, frame, hva, i) {
-		if (READ_ONCE(frame->state) == FZ_PINNED && older(frame, QUIET_MS))
+		if (READ_ONCE(frame->state) == FZ_PINNED && older(frame, FZ_QUIET_MS))
 			fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
-		if (frame->state != FZ_NONE && !older(frame, QUIET_MS))
+		if (frame->state != FZ_NONE && !older(frame, FZ_QUIET_MS))
 			return true;
 	}
 	xa_clear_mark(&vm->frames.regions, region->key, FZ_MARK_SPLIT);
@@ -131,7 +130,7 @@ static unsigned int sweep_vm(struct fz_vm *vm)
 	}
 	xa_for_each_marked(regions, key, region, FZ_MARK_SPLIT) {
 		if (merge(vm, region))
-			again = QUIET_MS;
+			again = FZ_QUIET_MS;
 		cond_resched();
 	}
 	if (xa_marked(regions, FZ_MARK_UNLOGGED)) {

@@ -5,6 +5,9 @@
 #ifndef FZ_SWEEP_H
 #define FZ_SWEEP_H
 
+/* A region without a live frame for so long may be huge again. */
+#define FZ_QUIET_MS	1000
+
 /* Sweep all VMs in @ms milliseconds, or earlier. Not under a runqueue lock. */
 void fz_sweep_kick(unsigned int ms);
 

@@ -54,6 +54,12 @@ struct kvm_mmu_page;
 /* The role bit that lets a split give X to the small pages: ACC_EXEC_MASK. */
 #define FZ_ROLE_ACCESS_EXEC	0x100U
 
+/* Where the VMM maps frame @gfn of @slot. */
+static inline unsigned long fz_slot_hva(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	return slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+}
+
 /* Is this VM's memory encrypted, or private? FZ_REFUSE_* bits. */
 u32 fz_kvm_refusals(struct kvm *kvm);
 

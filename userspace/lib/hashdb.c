@@ -23,37 +23,37 @@ static int get(struct fz_hashdb *db, enum fz_db_table table, void *key, size_t k
 
 /* ------------------------------------------------------------------- pages */
 
-/* Go to the first record that is not less than @want. 1 = it is at @rec, 0 = none. */
+/* Take the record that @op leads to. 1 = it is at @rec, 0 = there is none. */
+static int take(struct fz_hashdb *db, MDB_cursor_op op, MDB_val *k, MDB_val *v,
+		struct fz_db_page *rec, struct fz_error *err)
+{
+	int rc = mdb_cursor_get(db->pages, k, v, op);
+
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc)
+		return fz_db_mdb(err, db->path, rc);
+	if (v->mv_size != sizeof(*rec))
+		return fz_db_broken(err, db->path, "size of a page record", v->mv_size);
+	memcpy(rec, v->mv_data, sizeof(*rec));
+	return 1;
+}
+
+/* Go to the first record that is not less than @want. */
 static int seek(struct fz_hashdb *db, const struct fz_db_page *want, struct fz_db_page *rec,
 		struct fz_error *err)
 {
 	uint32_t zero = 0;
 	MDB_val k = { sizeof(zero), &zero }, v = { sizeof(*want), (void *)want };
-	int rc = mdb_cursor_get(db->pages, &k, &v, MDB_GET_BOTH_RANGE);
 
-	if (rc == MDB_NOTFOUND)
-		return 0;
-	if (rc)
-		return fz_db_mdb(err, db->path, rc);
-	if (v.mv_size != sizeof(*rec))
-		return fz_db_broken(err, db->path, "size of a page record", v.mv_size);
-	memcpy(rec, v.mv_data, sizeof(*rec));
-	return 1;
+	return take(db, MDB_GET_BOTH_RANGE, &k, &v, rec, err);
 }
 
 static int next(struct fz_hashdb *db, struct fz_db_page *rec, struct fz_error *err)
 {
 	MDB_val k, v;
-	int rc = mdb_cursor_get(db->pages, &k, &v, MDB_NEXT_DUP);
 
-	if (rc == MDB_NOTFOUND)
-		return 0;
-	if (rc)
-		return fz_db_mdb(err, db->path, rc);
-	if (v.mv_size != sizeof(*rec))
-		return fz_db_broken(err, db->path, "size of a page record", v.mv_size);
-	memcpy(rec, v.mv_data, sizeof(*rec));
-	return 1;
+	return take(db, MDB_NEXT_DUP, &k, &v, rec, err);
 }
 
 int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
