@@ -13,13 +13,14 @@ BUILD	:= $(OUT)/build/$(KVER)
 all: modules tools
 
 help:
-	@echo 'make           fitzroy.ko for the running kernel (or KVER=), and the tool'
-	@echo 'make modules   fitzroy.ko only: $(OUT)/build/KVER/fitzroy.ko'
-	@echo 'make tools     the tool only: $(OUT)/bin/fitzroy'
-	@echo 'make demo      the main job on real input, in emulation: no KVM hardware needed'
-	@echo 'make check     the test suite; last line: N passed, N failed, N skipped'
-	@echo 'make install   the module, the tool and the man pages, on this machine'
-	@echo 'make clean     remove what was built; what was fetched stays in $(OUT)/cache'
+	@echo 'make             fitzroy.ko for the running kernel (or KVER=), and the tool'
+	@echo 'make modules     fitzroy.ko only: $(OUT)/build/KVER/fitzroy.ko'
+	@echo 'make tools       the tool only: $(OUT)/bin/fitzroy'
+	@echo 'make demo        the main job on real input, in emulation: no KVM hardware needed'
+	@echo 'make check       the test suite; last line: N passed, N failed, N skipped'
+	@echo 'make check-deep  the same, and what is too slow for every day: hours'
+	@echo 'make install     the module, the tool and the man pages, on this machine'
+	@echo 'make clean       remove what was built; what was fetched stays in $(OUT)/cache'
 
 # Objects of several kernels live side by side: each has a tree of links to the
 # source and its own layout of KVM's private structures.
@@ -40,6 +41,9 @@ demo:
 check:
 	@$(TOP)/tests/check
 
+check-deep:
+	@FZ_DEEP=1 $(TOP)/tests/check
+
 install: modules tools
 	install -D -m 644 $(BUILD)/fitzroy.ko $(DESTDIR)/lib/modules/$(KVER)/updates/fitzroy.ko
 	install -D -m 755 $(OUT)/bin/fitzroy $(DESTDIR)/usr/bin/fitzroy
@@ -49,4 +53,4 @@ install: modules tools
 clean:
 	rm -rf $(OUT)/build $(OUT)/bin $(OUT)/lib $(OUT)/tests $(OUT)/obj
 
-.PHONY: all help modules tools tests demo check install clean
+.PHONY: all help modules tools tests demo check check-deep install clean

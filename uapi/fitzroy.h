@@ -90,6 +90,8 @@
  * @FZ_REC_COVERAGE: of a watched VM more is not covered than was said before; see
  *	struct fz_vm_event
  * @FZ_REC_AUDIT: the page tables break the promise; see struct fz_audit_event
+ * @FZ_REC_DRIFT: an executable frame is not as it was captured, and no change was
+ *	seen; it lost X; see struct fz_drift; a snapshot of what it is now follows
  */
 enum fz_rec_type {
 	FZ_REC_EXEC		= 1,
@@ -104,6 +106,7 @@ enum fz_rec_type {
 	FZ_REC_CHANGED		= 10,
 	FZ_REC_AUDIT		= 11,
 	FZ_REC_COVERAGE		= 12,
+	FZ_REC_DRIFT		= 13,
 };
 
 /* fz_rec.flags */
@@ -195,6 +198,16 @@ struct fz_audit_event {
 };
 
 /**
+ * struct fz_drift - FZ_REC_DRIFT: a change that nobody saw
+ * @captured: XXH64, seed 0, of the frame as captured last; fz_rec.hash is of now
+ * @unseen_ns: the longest time for which the new content may have executed
+ */
+struct fz_drift {
+	__u64 captured;
+	__u64 unseen_ns;
+};
+
+/**
  * struct fz_rec - a record's first 128 bytes
  * @size: of the whole record, in bytes, a multiple of 64
  * @type: enum fz_rec_type
@@ -238,6 +251,7 @@ struct fz_rec {
 		struct fz_slot slot;
 		struct fz_mixed mixed;
 		struct fz_audit_event audit;
+		struct fz_drift drift;
 		__u64 pad[6];
 	} u;
 };
@@ -413,6 +427,8 @@ struct fz_list {
  * @violations: bad entries found by audits
  * @errors: internal failures, each of which left a frame without X or is
  *	in the kernel log
+ * @verified: executable frames compared with their capture by the sweep
+ * @drifts: of these, those that had changed unseen
  */
 struct fz_counters {
 	__u64 grants;
@@ -436,6 +452,8 @@ struct fz_counters {
 	__u64 memory;
 	__u64 violations;
 	__u64 errors;
+	__u64 verified;
+	__u64 drifts;
 };
 
 /**
