@@ -19,7 +19,8 @@ static const struct {
 	COUNTER(late), COUNTER(writes), COUNTER(changed), COUNTER(lost), COUNTER(fetch_faults),
 	COUNTER(write_faults), COUNTER(read_faults), COUNTER(zaps), COUNTER(retries),
 	COUNTER(held), COUNTER(hold_timeouts), COUNTER(frames), COUNTER(exec_frames),
-	COUNTER(memory), COUNTER(violations), COUNTER(errors),
+	COUNTER(memory), COUNTER(violations), COUNTER(errors), COUNTER(verified),
+	COUNTER(drifts),
 };
 
 #define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))

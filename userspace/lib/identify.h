@@ -110,7 +110,7 @@ struct fz_results_vm {
 	uint32_t pid, vcpus;
 	bool died;
 	char comm[16];
-	uint64_t events[FZ_REC_COVERAGE + 1];	/* by type */
+	uint64_t events[FZ_REC_DRIFT + 1];	/* by type */
 	uint64_t late;
 	uint64_t blind;			/* MIXED records without a snapshot */
 	/* of frames */

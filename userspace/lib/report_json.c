@@ -322,7 +322,7 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 	for (i = 0; unknowns && i < r->nunknowns; i++)
 		if (r->unknowns[i].vm == at)
 			json_array_append_new(unknowns, fz_report_unknown(rep, &r->unknowns[i]));
-	for (i = FZ_REC_EXEC; events && i <= FZ_REC_COVERAGE; i++)
+	for (i = FZ_REC_EXEC; events && i <= FZ_REC_DRIFT; i++)
 		if (i != FZ_REC_LOST)
 			json_object_set_new(events, fz_rec_name(i), count(v->events[i]));
 	json_object_set_new(events, "late", count(v->late));
