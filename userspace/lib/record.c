@@ -26,7 +26,7 @@ static const struct {
 	[FZ_REC_CHANGED]	= { "changed", PAGE_NEVER },
 	[FZ_REC_AUDIT]		= { "audit", PAGE_NEVER },
 	[FZ_REC_COVERAGE]	= { "coverage", PAGE_NEVER },
-	[FZ_REC_DRIFT]		= { "drift", PAGE_ALWAYS },
+	[FZ_REC_DRIFT]		= { "drift", PAGE_MUST },
 };
 
 _Static_assert(sizeof(struct fz_rec) == 128, "the record header is 128 bytes");
