@@ -11,6 +11,7 @@
 #include "kvm.h"
 
 #define CR3_ADDR	GENMASK_ULL(51, 12)
+#define CR3_ADDR_PAE	GENMASK_ULL(31, 5)	/* four entries, anywhere in a page */
 #define VMCS_L		BIT(13)		/* VMX access rights: SDM 3, 25.4.1 */
 #define VMCS_D		BIT(14)
 #define VMCB_L		BIT(9)		/* VMCB attributes: APM 2, 15.5.1 */
@@ -50,6 +51,14 @@ static u32 mode_bits(u64 cr0, u64 cr4, u64 efer, bool l, bool d)
 	return mode;
 }
 
+/* The address bits of @cr3 in @mode. */
+static u64 root(u64 cr3, u32 mode)
+{
+	bool pae = (mode & (FZ_MODE_PG | FZ_MODE_PAE | FZ_MODE_LMA)) == (FZ_MODE_PG | FZ_MODE_PAE);
+
+	return cr3 & (pae ? CR3_ADDR_PAE : CR3_ADDR);
+}
+
 static void read_vmcs(struct kvm_vcpu *vcpu, struct fz_regs *regs)
 {
 	u64 cs = vmread(GUEST_CS_AR_BYTES);
@@ -60,9 +69,9 @@ static void read_vmcs(struct kvm_vcpu *vcpu, struct fz_regs *regs)
 	regs->rip = vmread(GUEST_RIP);
 	if (!l)
 		regs->rip = (u32)(regs->rip + vmread(GUEST_CS_BASE));
-	regs->cr3 = vmread(GUEST_CR3) & CR3_ADDR;
 	regs->cpl = cr0 & X86_CR0_PE ? (ss >> 5) & 3 : 0;
 	regs->mode = mode_bits(cr0, vmread(GUEST_CR4), vcpu->arch.efer, l, cs & VMCS_D);
+	regs->cr3 = root(vmread(GUEST_CR3), regs->mode);
 }
 
 static void read_vmcb(struct kvm_vcpu *vcpu, struct fz_regs *regs)
@@ -74,10 +83,10 @@ static void read_vmcb(struct kvm_vcpu *vcpu, struct fz_regs *regs)
 	regs->rip = save->rip;
 	if (!l)
 		regs->rip = (u32)(regs->rip + save->cs.base);
-	regs->cr3 = save->cr3 & CR3_ADDR;
 	regs->cpl = save->cpl;
 	regs->mode = mode_bits(save->cr0, save->cr4, save->efer, l,
 			       save->cs.attrib & VMCB_D);
+	regs->cr3 = root(save->cr3, regs->mode);
 }
 
 void fz_regs_read(struct kvm_vcpu *vcpu, struct fz_regs *regs)
