@@ -23,6 +23,7 @@ static void fill(struct fz_rec *rec, struct fz_vm *vm, enum fz_rec_type type,
 	if (!at)
 		return;
 	rec->gfn = at->gfn;
+	rec->as_id = at->as_id;
 	if (!at->vcpu)
 		return;
 	fz_regs_read(at->vcpu, &regs);

@@ -11,10 +11,12 @@
  * struct fz_event_at - where and when an event happened
  * @vcpu: on which vCPU, or NULL
  * @gfn: to which frame
+ * @as_id: of which address space, if @vcpu does not tell
  */
 struct fz_event_at {
 	struct kvm_vcpu *vcpu;
 	u64 gfn;
+	u8 as_id;
 };
 
 /*

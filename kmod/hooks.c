@@ -96,6 +96,7 @@ static void on_commit_slot(struct fz_vm *vm, struct pt_regs *regs)
 	if (!slot)
 		return;
 	at.gfn = slot->base_gfn;
+	at.as_id = slot->as_id;
 	detail.npages = slot->npages;
 	detail.hva = slot->userspace_addr;
 	detail.id = (u16)slot->id;
