@@ -310,6 +310,12 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	}
 
 	fz_pf_max_level(fault) = PG_LEVEL_4K;
+	if (unlikely(fz_kvm_refusals(vm->kvm))) {
+		/* No longer readable, whatever the hooks saw of it: the sweep lets it go. */
+		WRITE_ONCE(vm->recheck, true);
+		fz_sweep_kick(1);
+		return;
+	}
 	region = fz_frames_region(&vm->frames, hva);
 	if (!region)
 		return;
