@@ -6,6 +6,7 @@
  * VMM has gone. A VM leaves the table when KVM destroys it; whoever needs its
  * struct kvm across a sleep pins it for that time.
  */
+#include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -31,6 +32,7 @@ static unsigned int nr_vms;
 static u64 next_id = 1;
 static struct fz_counters past;		/* of VMs that are gone */
 static struct workqueue_struct *wq;
+static bool no_births;			/* the module goes */
 
 struct fz_vm *fz_vm_find(struct kvm *kvm)
 {
@@ -96,12 +98,21 @@ struct fz_vm *fz_vm_next(struct fz_vm *vm)
 	return next;
 }
 
+/*
+ * Has KVM_CREATE_VM come to where it cannot fail? Before, it counts on nobody else
+ * to have a reference: on failure it frees the VM regardless.
+ */
+static bool is_born(struct kvm *kvm)
+{
+	return READ_ONCE(kvm->vm_list.next);
+}
+
 bool fz_vm_pin(struct fz_vm *vm)
 {
 	bool pinned;
 
 	spin_lock(&vm->pin_lock);
-	pinned = !vm->gone && kvm_get_kvm_safe(vm->kvm);
+	pinned = !vm->gone && is_born(vm->kvm) && kvm_get_kvm_safe(vm->kvm);
 	spin_unlock(&vm->pin_lock);
 	return pinned;
 }
@@ -154,10 +165,27 @@ void fz_vm_put(struct fz_vm *vm)
 	kref_put(&vm->ref, release);
 }
 
+/*
+ * Name the process that made the VM: the attacher need not be it. Once it has
+ * ended, or runs another program, pid 0: its VM can run no more.
+ */
+static void name_owner(struct fz_vm *vm)
+{
+	struct task_struct *task = current;
+
+	rcu_read_lock();
+	if (vm->kvm->mm != current->mm)
+		task = rcu_dereference(vm->kvm->mm->owner);
+	if (task) {
+		vm->info.pid = task_tgid_nr(task);
+		get_task_comm(vm->info.comm, task->group_leader);
+	}
+	rcu_read_unlock();
+}
+
 /* Make a VM that is in no table yet. Does not sleep: a birth can't. */
 static struct fz_vm *new_vm(struct kvm *kvm, u32 flags)
 {
-	struct task_struct *task = current->group_leader;
 	struct fz_vm *vm = kzalloc(sizeof(*vm), GFP_ATOMIC | __GFP_NOWARN);
 
 	if (!vm)
@@ -174,13 +202,7 @@ static struct fz_vm *new_vm(struct kvm *kvm, u32 flags)
 	vm->kvm = kvm;
 	vm->info.flags = flags;
 	vm->info.attached = ktime_get_ns();
-	/* The attacher is not the owner; the owner's mm tells. */
-	rcu_read_lock();
-	if (kvm->mm != current->mm && kvm->mm && kvm->mm->owner)
-		task = READ_ONCE(kvm->mm->owner);
-	vm->info.pid = task_tgid_nr(task);
-	get_task_comm(vm->info.comm, task);
-	rcu_read_unlock();
+	name_owner(vm);
 	return vm;
 }
 
@@ -290,6 +312,7 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
 	if (!file_is_kvm(file))
 		return -ENOTTY;
 	kvm = file->private_data;
+	/* A later change is seen by the hooks, and at the latest by the next grant. */
 	*refused = fz_kvm_refusals(kvm);
 	if (*refused)
 		return -EOPNOTSUPP;
@@ -344,11 +367,21 @@ void fz_vm_detach_all(void)
 {
 	struct fz_vm *vm = NULL;
 
+	/* Not fz_attach_new alone: who writes the parameter now would set it again. */
+	WRITE_ONCE(no_births, true);
 	WRITE_ONCE(fz_attach_new, false);
-	/* A birth that read it as true has put its VM into the table after this. */
+	/* A birth that read them otherwise has put its VM into the table after this. */
 	synchronize_rcu();
-	while ((vm = fz_vm_next(vm)))
-		fz_vm_detach(vm->info.id);
+	for (;;) {
+		while ((vm = fz_vm_next(vm)))
+			fz_vm_detach(vm->info.id);
+		if (!READ_ONCE(nr_vms))
+			break;
+		/* One is being born, or dies: it can't be pinned now. It soon is in
+		 * the one state or gone; until then the hooks must see to it.
+		 */
+		msleep(1);
+	}
 }
 
 void fz_vm_born(struct kvm *kvm)
@@ -356,7 +389,7 @@ void fz_vm_born(struct kvm *kvm)
 	struct fz_vm *vm;
 	int err = -ENOMEM;
 
-	if (!READ_ONCE(fz_attach_new))
+	if (!READ_ONCE(fz_attach_new) || READ_ONCE(no_births))
 		return;
 	vm = new_vm(kvm, fz_lossless ? FZ_POLICY_LOSSLESS : 0);
 	if (vm) {
