@@ -59,4 +59,68 @@ program write_self
 3:
 done write_self
 
+/*
+ * The same in other operand sizes, see vmm_modes.h: di = target, dx = the same for
+ * a data segment that may be another one, si = count.
+ */
+	.code16
+program call_16
+	xor	%bx, %bx
+1:	call	*%di
+	add	%ax, %bx
+	add	$4096, %di
+	dec	%si
+	jnz	1b
+	mov	%bx, %ax
+done call_16
+
+program flip_16
+	xor	%bx, %bx
+1:	movw	%si, 1(%edx)
+	call	*%di
+	cmp	%si, %ax
+	je	2f
+	inc	%bx
+2:	dec	%si
+	jnz	1b
+	mov	%bx, %ax
+done flip_16
+
+/* Leave system-management mode, after the test has looked. */
+program smm_call
+	xor	%bx, %bx
+1:	call	*%di
+	add	%ax, %bx
+	add	$4096, %di
+	dec	%si
+	jnz	1b
+	mov	%bx, %ax
+	outb	%al, $0x10
+	rsm
+done smm_call
+
+	.code32
+program call_32
+	xor	%ebx, %ebx
+1:	call	*%edi
+	add	%eax, %ebx
+	add	$4096, %edi
+	dec	%esi
+	jnz	1b
+	mov	%ebx, %eax
+done call_32
+
+program flip_32
+	xor	%ebx, %ebx
+1:	mov	%esi, 1(%edx)
+	call	*%edi
+	cmp	%esi, %eax
+	je	2f
+	inc	%ebx
+2:	dec	%esi
+	jnz	1b
+	mov	%ebx, %eax
+done flip_32
+
+	.code64
 	.section .note.GNU-stack, "", @progbits

@@ -58,6 +58,7 @@ struct test {
 };
 
 /* Each ends with an empty entry. */
-extern const struct test wx_tests[], host_tests[], life_tests[], device_tests[];
+extern const struct test wx_tests[], host_tests[], life_tests[], device_tests[],
+			 modes_tests[], nested_tests[];
 
 #endif
