@@ -86,8 +86,10 @@ program flip_16
 	mov	%bx, %ax
 done flip_16
 
-/* Leave system-management mode, after the test has looked. */
+/* At SMBASE + 0x8000: calls the seven pages from SMBASE + 0x1000 on, then the test looks. */
 program smm_call
+	mov	$0x1000, %di
+	mov	$7, %si
 	xor	%bx, %bx
 1:	call	*%di
 	add	%ax, %bx
