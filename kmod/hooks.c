@@ -15,6 +15,7 @@
 #include "fault.h"
 #include "hooks.h"
 #include "host.h"
+#include "mmu.h"
 #include "sweep.h"
 #include "vm.h"
 
@@ -48,6 +49,8 @@ static void on_adjust(struct fz_vm *vm, struct pt_regs *regs)
 static void on_make_spte(struct fz_vm *vm, struct pt_regs *regs)
 {
 	fz_fault_entry(vm, (void *)regs->si, (void *)regs->dx, regs->r8, &regs->cx);
+	if (!(regs->cx & FZ_ACC_EXEC))
+		fz_mmu_use_nx((void *)regs->di);
 }
 
 /*

@@ -7,6 +7,7 @@
  * faults retry. It needs nothing that KVM does not export to the core kernel.
  */
 #include <linux/mmu_notifier.h>
+#include <fitzroy.h>
 #include "compat/kvm.h"
 #include "mmu.h"
 
@@ -30,4 +31,22 @@ void fz_mmu_zap_all(struct kvm *kvm)
 {
 	might_sleep();
 	fz_mmu_zap(kvm, 0, TASK_SIZE_MAX, true);
+}
+
+/*
+ * KVM holds each entry against a mask of reserved bits, and warns. For the nested
+ * tables of a hypervisor that runs without EFER.NX it takes NX for reserved, though
+ * the CPU reads those tables with the host's EFER. Where X is denied NX is due.
+ */
+void fz_mmu_use_nx(struct kvm_vcpu *vcpu)
+{
+	struct rsvd_bits_validate *check = &vcpu->arch.mmu->shadow_zero_check;
+	unsigned int i;
+
+	if (fz_kvm_vendor != FZ_VENDOR_AMD || !(check->rsvd_bits_mask[0][0] & FZ_SPTE_NPT_NX))
+		return;
+	for (i = 0; i < ARRAY_SIZE(check->rsvd_bits_mask[0]); i++) {
+		check->rsvd_bits_mask[0][i] &= ~FZ_SPTE_NPT_NX;
+		check->rsvd_bits_mask[1][i] &= ~FZ_SPTE_NPT_NX;
+	}
 }

@@ -20,4 +20,7 @@ void fz_mmu_zap_all(struct kvm *kvm);
 /* Walk the tables of a pinned VM and fill @audit's results. May sleep. */
 int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit);
 
+/* An entry without X is about to be made for @vcpu: let KVM find nothing wrong with it. */
+void fz_mmu_use_nx(struct kvm_vcpu *vcpu);
+
 #endif
