@@ -59,6 +59,19 @@ program write_self
 3:
 done write_self
 
+/* rdi = VMCB, rsi and rdx = rdi and rsi of the nested guest; rax = its rbx */
+program svm_run
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	vmrun	%rax
+	mov	%rbx, %rax
+done svm_run
+
+program poke
+	mov	%rsi, (%rdi)
+done poke
+
 /*
  * The same in other operand sizes, see vmm_modes.h: di = target, dx = the same for
  * a data segment that may be another one, si = count.

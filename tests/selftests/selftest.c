@@ -170,7 +170,7 @@ static int spin(int seconds)
 int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
-		wx_tests, host_tests, life_tests, device_tests, modes_tests,
+		wx_tests, host_tests, life_tests, device_tests, modes_tests, nested_tests,
 	};
 	const struct test *test;
 	static struct vm idle;
