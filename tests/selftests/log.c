@@ -8,6 +8,7 @@
 #include "log.h"
 
 static struct log log;
+static unsigned int total[16];		/* by type, of all VMs */
 
 static int keep(void *arg, const struct fz_rec *rec, struct fz_error *e)
 {
@@ -16,11 +17,14 @@ static int keep(void *arg, const struct fz_rec *rec, struct fz_error *e)
 	(void)arg;
 	(void)e;
 	if (rec->type == FZ_REC_LOST)
-		errx(2, "%llu records are lost: drain more often", rec->u.lost.count);
-	if (log.n == LOG_MAX)
-		errx(2, "more than %d records", LOG_MAX);
+		log.lost += rec->u.lost.count;
 	if (page)
 		log.bad_hash += XXH64(page, PAGE, 0) != rec->hash;
+	total[rec->type & 15]++;
+	if (log.n == LOG_MAX) {
+		log.more++;
+		return 0;
+	}
 	memcpy(&log.rec[log.n++], rec, sizeof(*rec));
 	return 0;
 }
@@ -28,8 +32,8 @@ static int keep(void *arg, const struct fz_rec *rec, struct fz_error *e)
 void log_clear(void)
 {
 	drain();
-	log.n = 0;
-	log.bad_hash = 0;
+	log.n = log.more = log.lost = log.bad_hash = 0;
+	memset(total, 0, sizeof(total));
 }
 
 const struct log *log_read(void)
@@ -44,7 +48,11 @@ unsigned int log_count(__u64 vm, enum fz_rec_type type)
 	unsigned int n = 0;
 	size_t i;
 
+	if (!vm)
+		return total[type & 15];
+	if (log.more)
+		errx(2, "more than %d records", LOG_MAX);
 	for (i = 0; i < log.n; i++)
-		n += (!vm || log.rec[i].vm == vm) && log.rec[i].type == type;
+		n += log.rec[i].vm == vm && log.rec[i].type == type;
 	return n;
 }

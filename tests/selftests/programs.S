@@ -26,6 +26,17 @@ program call_pages
 	mov	%rbx, %rax
 done call_pages
 
+program call_and_stop
+	xor	%ebx, %ebx
+1:	call	*%rdi
+	add	%rax, %rbx
+	mov	%rbx, %rax
+	add	$4096, %rdi
+	outb	%al, $0x10
+	dec	%rsi
+	jnz	1b
+done call_and_stop
+
 /* A target is: mov $imm32, %eax; ret. Its constant is at offset 1. */
 program flip_page
 	xor	%ebx, %ebx

@@ -167,10 +167,20 @@ static int spin(int seconds)
 	return 0;
 }
 
+/* What case "exec" executes: say so, and wait for the end. */
+static int hold(void)
+{
+	if (write(STDIN_FILENO, "h", 1) != 1)
+		return 1;
+	pause();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
-		wx_tests, host_tests, life_tests, device_tests, modes_tests, nested_tests,
+		wx_tests, host_tests, life_tests, change_tests, fds_tests,
+		device_tests, modes_tests, nested_tests,
 	};
 	const struct test *test;
 	static struct vm idle;
@@ -178,6 +188,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "--spin"))
 		return spin(atoi(argv[2]));
+	if (argc == 2 && !strcmp(argv[1], "--hold"))
+		return hold();
 	if (fz_device_open(&dev, &error) || fz_device_reader(dev, false, &reader, &error))
 		errx(2, "%s", error.text);
 	look(0);

@@ -59,6 +59,6 @@ struct test {
 
 /* Each ends with an empty entry. */
 extern const struct test wx_tests[], host_tests[], life_tests[], device_tests[],
-			 modes_tests[], nested_tests[];
+			 change_tests[], fds_tests[], storm_tests[], modes_tests[], nested_tests[];
 
 #endif

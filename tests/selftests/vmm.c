@@ -86,13 +86,25 @@ static void set_long_mode(int vcpu)
 		err(2, "KVM_SET_SREGS");
 }
 
+void vm_add_vcpu(struct vm *vm)
+{
+	int size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	struct vcpu *vcpu = &vm->vcpu[vm->nvcpus];
+
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, vm->nvcpus);
+	if (vcpu->fd < 0)
+		err(2, "KVM_CREATE_VCPU");
+	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		err(2, "mmap of a vCPU");
+	set_cpuid(vm, vcpu->fd);
+	set_long_mode(vcpu->fd);
+	vm->nvcpus++;
+}
+
 void vm_new(struct vm *vm, unsigned int nvcpus)
 {
-	unsigned int v;
-	int size;
-
 	memset(vm, 0, sizeof(*vm));
-	vm->nvcpus = nvcpus;
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm < 0)
 		err(2, "/dev/kvm");
@@ -111,18 +123,8 @@ void vm_new(struct vm *vm, unsigned int nvcpus)
 	if (vm_slot(vm, 0, 0, MEM_BYTES, vm->mem, 0))
 		err(2, "KVM_SET_USER_MEMORY_REGION");
 
-	size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	for (v = 0; v < nvcpus; v++) {
-		vm->vcpu[v].fd = ioctl(vm->fd, KVM_CREATE_VCPU, v);
-		if (vm->vcpu[v].fd < 0)
-			err(2, "KVM_CREATE_VCPU");
-		vm->vcpu[v].run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-				       vm->vcpu[v].fd, 0);
-		if (vm->vcpu[v].run == MAP_FAILED)
-			err(2, "mmap of a vCPU");
-		set_cpuid(vm, vm->vcpu[v].fd);
-		set_long_mode(vm->vcpu[v].fd);
-	}
+	while (vm->nvcpus < nvcpus)
+		vm_add_vcpu(vm);
 }
 
 void vm_free(struct vm *vm)

@@ -29,6 +29,13 @@ struct vm {
 	int kvm, fd;
 	uint8_t *mem;
 	unsigned int nvcpus;
+	struct {
+		uint64_t gpa;
+		size_t n;
+		unsigned int nvcpus;	/* that are busy */
+		bool flip;
+		int stop;
+	} load;
 	struct vcpu {
 		int fd;
 		struct kvm_run *run;
@@ -36,12 +43,16 @@ struct vm {
 		int status;		/* of the last run: 0, or a negative errno */
 		int done;
 		pthread_t thread;
+		unsigned long rounds, wrong;	/* of the load */
 	} vcpu[MAX_VCPUS];
 };
 
 /* Make a VM; dies with a message on any failure: the test bed is broken then. */
 void vm_new(struct vm *vm, unsigned int nvcpus);
 void vm_free(struct vm *vm);
+
+/* Add a vCPU, also while others run. */
+void vm_add_vcpu(struct vm *vm);
 
 /* Set or remove (@bytes 0) memory slot @slot. Return 0 or a negative errno. */
 int vm_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t bytes, void *mem,
@@ -60,18 +71,32 @@ int vcpu_run(struct vm *vm, unsigned int v);
  */
 int vm_run_all(struct vm *vm, void (*meanwhile)(void));
 
+/* KVM's own count @name, as its binary statistics have it, of a VM's or vCPU's @fd. */
+uint64_t vm_stat(int fd, const char *name);
+
+/*
+ * Keep vCPUs busy from now on: even ones rewrite and call a page of their own at
+ * @gpa + vCPU if @flip, else all call @n pages from @gpa on, again and again.
+ */
+void load_start(struct vm *vm, uint64_t gpa, size_t n, bool flip);
+
+/* End that. Rounds that were run, or 0 if a vCPU died or a result was wrong. */
+unsigned long load_stop(struct vm *vm);
+
 /* rax as vCPU @v left it. */
 uint64_t vcpu_rax(struct vm *vm, unsigned int v);
 
 /*
  * The programs. Each is copied to where the test wants it and ends with OUT, HLT.
  * call_pages:	call rsi pages from rdi on, one after another; rax = their sum
+ * call_and_stop: the same, but says it is done after each; the sum so far is in rax
  * flip_page:	rsi times: write a new constant into the page at rdi, call it;
  *		rax counts the answers that were not the constant written last
  * write_pages:	write a byte at the end of rsi pages from rdi on
  * write_self:	rsi times: write to its own page
  */
 extern const uint8_t call_pages[], call_pages_end[];
+extern const uint8_t call_and_stop[], call_and_stop_end[];
 extern const uint8_t flip_page[], flip_page_end[];
 extern const uint8_t write_pages[], write_pages_end[];
 extern const uint8_t write_self[], write_self_end[];
