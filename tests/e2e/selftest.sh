@@ -14,7 +14,7 @@ mkdir -p "$dir" || exit 1
 
 command="'$selftest'"
 if [ "${4-}" = unload ]; then
-	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko"
+	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$FZ_CACHE/kernels/'\$(uname -r)"
 fi
 
 # Not in the bed's own directory, which is a disk of its own in the host.

@@ -10,7 +10,6 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include "selftest.h"
@@ -136,37 +135,6 @@ static bool selected(const char *name, int argc, char **argv)
 	return argc == 1;
 }
 
-static void nap(void)
-{
-	usleep(1000);
-}
-
-/* A guest that runs and rewrites code for a while, whatever becomes of the module. */
-static int spin(int seconds)
-{
-	time_t end = time(NULL) + seconds;
-	unsigned long rounds = 0;
-	struct vm vm;
-	unsigned int v;
-
-	vm_new(&vm, 2);
-	do {
-		for (v = 0; v < 2; v++) {
-			PUT(&vm, DRIVER(v), flip_page);
-			vm_put_targets(&vm, TARGETS + v * PAGE, 1, 0);
-			vcpu_start(&vm, v, DRIVER(v), TARGETS + v * PAGE, 100, 0);
-		}
-		if (vm_run_all(&vm, nap))
-			errx(1, "the guest died");
-		if (vcpu_rax(&vm, 0) || vcpu_rax(&vm, 1))
-			errx(1, "the guest ran what was not written last");
-		rounds++;
-	} while (time(NULL) < end);
-	vm_free(&vm);
-	printf("# %lu rounds\n", rounds);
-	return 0;
-}
-
 /* What case "exec" executes: say so, and wait for the end. */
 static int hold(void)
 {
@@ -179,7 +147,7 @@ static int hold(void)
 int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
-		wx_tests, host_tests, life_tests, change_tests, fds_tests,
+		wx_tests, host_tests, life_tests, change_tests, fds_tests, storm_tests,
 		device_tests, modes_tests, nested_tests,
 	};
 	const struct test *test;

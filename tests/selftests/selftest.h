@@ -52,6 +52,14 @@ int call(struct vm *vm, unsigned int v, __u64 gpa, __u64 n);
 /* first + (first + 1) + ...: @n numbers, as call_pages adds up its targets' answers. */
 __u64 sum(__u64 first, __u64 n);
 
+/*
+ * selftest --spin: a guest that runs and rewrites code for a while, whatever becomes
+ * of the module. On SIGUSR1 it prints "pages_2m N faults N": KVM's huge pages, and
+ * the faults that rewriting and calling a page a few times takes. On SIGUSR2 it has
+ * itself attached.
+ */
+int spin(int seconds);
+
 struct test {
 	const char *name;
 	void (*fn)(void);

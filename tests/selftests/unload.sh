@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# unload.sh SELFTEST MODULE - load and unload under guests that run, and refuse to load where
-# the module cannot see; TAP. Runs in the host.
+# unload.sh SELFTEST MODULE KVMDIR - load and unload under guests that run, and refuse to load
+# where the module cannot see; TAP. KVMDIR has the host's KVM modules. Runs in the host.
 n=0
 
 ok() # STATUS NAME
@@ -23,6 +23,18 @@ refused()
 	ok $? "$1: not loaded"
 	dmesg | grep -q "fitzroy: not loaded: .*$4"
 	ok $? "$1: $(dmesg | sed -n 's/.*fitzroy: not loaded: //p' | head -n 1)"
+}
+
+# asked LINES SIGNAL: send SIGNAL to the guest, wait for its line number LINES, and show it.
+asked()
+{
+	kill -"$2" "$guest"
+	for _ in $(seq 200); do
+		[ "$(wc -l </tmp/spin.out)" -lt "$1" ] || break
+		sleep 0.1
+	done
+	said=$(sed -n "$1p" /tmp/spin.out)
+	echo "# $said"
 }
 
 module=$2
@@ -47,6 +59,71 @@ for round in 1 2 3; do
 	wait $!
 	ok $? "round $round: the guest ran on, and right"
 done
+# A guest that was there before: its X and its huge pages go while it is watched, and come back.
+"$1" --spin 60 >/tmp/spin.out &
+guest=$!
+sleep 1
+asked 1 USR1
+before=$said
+[ "${before##* }" = 0 ]
+ok $? "before: rewriting and calling code takes no fault"
+insmod "$module" ring_kib=64 attach_new=1
+ok $? "loaded while it runs"
+asked 2 USR1
+[ "$said" = "$before" ]
+ok $? "which alone changes nothing"
+asked 3 USR2
+[ "$said" = attached ]
+ok $? "attached"
+asked 4 USR1
+huge=${said#* }
+[ "${huge%% *}" -lt "$(echo "$before" | cut -d' ' -f2)" ] && [ "${said##* }" -ge 398 ]
+ok $? "watched: fewer huge pages, and faults"
+rmmod fitzroy
+ok $? "unloaded"
+asked 5 USR1
+[ "$said" = "$before" ]
+ok $? "X and huge pages are back"
+kill $guest
+wait $guest
+
+# The vendor module's layout was checked at load: it stays while we are there.
+vendor=kvm_amd
+[ -d /sys/module/kvm_amd ] || vendor=kvm_intel
+ko=$3/$(echo $vendor | tr _ -).ko
+insmod "$module" ring_kib=64
+! rmmod $vendor 2>/tmp/rmmod.err
+ok $? "$vendor stays while the module is loaded: $(tr '\n' ' ' </tmp/rmmod.err)"
+rmmod fitzroy && rmmod $vendor
+ok $? "without it, it goes"
+dmesg -C
+! insmod "$module" ring_kib=64 2>/dev/null
+ok $? "no $vendor: not loaded"
+dmesg | grep -q "fitzroy: not loaded: cannot open /dev/kvm"
+ok $? "$(dmesg | sed -n 's/.*fitzroy: not loaded: //p' | head -n 1)"
+# off PARAMETER: loaded so, KVM would show less than there is.
+off()
+{
+	insmod "$ko" "$1=0"
+	dmesg -C
+	! insmod "$module" ring_kib=64 2>/dev/null
+	ok $? "$1=0: not loaded"
+	dmesg | grep -q "fitzroy: not loaded: .*$1"
+	ok $? "$(dmesg | sed -n 's/.*fitzroy: not loaded: //p' | head -n 1)"
+	rmmod $vendor
+}
+if [ $vendor = kvm_amd ]; then
+	off npt
+else
+	off ept
+	off unrestricted_guest
+fi
+insmod "$ko" && insmod "$module" ring_kib=64 attach_new=1
+ok $? "loaded again, with a new $vendor"
+"$1" --spin 2
+ok $? "whose guests run, watched"
+rmmod fitzroy
+ok $? "unloaded"
 [ -e /dev/fitzroy ]
 ok $((! $?)) "the device is gone"
 echo "1..$n"
