@@ -29,6 +29,11 @@ SH
 chmod 755 "$dir/script"
 args=() timeout=240
 [ "$2" != intel ] || args=(--host-file "$selftest") timeout=900
+# A kernel that checks itself is slower by far; on two CPUs it preempts wherever it can.
+case $1:${3:-1} in
+debug-*:1) timeout=1800 ;;
+debug-*) timeout=1800 args+=(--host-append preempt=full) ;;
+esac
 # QEMU 7.2 with a thread per CPU can run a stale int3 where the host has just patched its
 # own code, and then the host dies, or hangs where KVM's APIC keys are patched. That is no verdict
 # on what is tested: a host that ends with either signature is started again, and that is said.
