@@ -34,16 +34,22 @@ static bool settled_live(struct fz_vm *vm, unsigned long hva, unsigned long size
 	unsigned long key, at, last = hva + size - 1;
 	struct fz_region *region;
 	struct fz_frame *frame;
+	bool found = false;
 	unsigned int i;
 
 	xa_for_each_range(&vm->frames.regions, key, region, hva >> FZ_REGION_SHIFT,
-			  last >> FZ_REGION_SHIFT)
+			  last >> FZ_REGION_SHIFT) {
+		if (found)
+			break;
+		/* State and flags change together, under the lock. */
+		spin_lock(&region->lock);
 		fz_for_each_frame(region, frame, at, i)
-			if (at >= hva && at <= last &&
-			    fz_wx_live(READ_ONCE(frame->state)) &&
-			    !(READ_ONCE(frame->flags) & FZ_F_BUSY))
-				return true;
-	return false;
+			if (at >= hva && at <= last && fz_wx_live(frame->state) &&
+			    !(frame->flags & FZ_F_BUSY))
+				found = true;
+		spin_unlock(&region->lock);
+	}
+	return found;
 }
 
 /* What of X and W does the entry have that it must not have? */
@@ -125,8 +131,8 @@ static void audit_slot(struct walk *w, int as_id)
 		read_lock(&kvm->mmu_lock);
 		rcu_read_lock();
 		/* With tdp_mmu=0 KVM leaves the list's head zero. */
-		for (link = kvm->arch.tdp_mmu_roots.next;
-		     link && link != &kvm->arch.tdp_mmu_roots; link = link->next) {
+		for (link = READ_ONCE(kvm->arch.tdp_mmu_roots.next);
+		     link && link != &kvm->arch.tdp_mmu_roots; link = READ_ONCE(link->next)) {
 			struct kvm_mmu_page *sp = fz_sp_of_link(link);
 
 			if (fz_sp_role(sp).smm == as_id)

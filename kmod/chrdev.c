@@ -41,7 +41,7 @@ static int do_info(void *arg)
 
 	info->abi = FZ_ABI_VERSION;
 	info->vendor = fz_kvm_vendor;
-	info->policy = fz_lossless ? FZ_POLICY_LOSSLESS : 0;
+	info->policy = READ_ONCE(fz_lossless) ? FZ_POLICY_LOSSLESS : 0;
 	info->attach_new = READ_ONCE(fz_attach_new);
 	info->mixed_ns = fz_mixed_ms * (u64)NSEC_PER_MSEC;
 	info->hold_ns = fz_hold_ms * (u64)NSEC_PER_MSEC;

@@ -84,10 +84,10 @@ void fz_region_set(struct fz_region *region, struct fz_frame *frame,
 
 	lockdep_assert_held(&region->lock);
 	WRITE_ONCE(region->live, region->live - fz_wx_live(old) + fz_wx_live(state));
-	region->known += (state != FZ_NONE) - (old != FZ_NONE);
-	region->exec += executes(state) - executes(old);
+	WRITE_ONCE(region->known, region->known + (state != FZ_NONE) - (old != FZ_NONE));
+	WRITE_ONCE(region->exec, region->exec + executes(state) - executes(old));
 	WRITE_ONCE(frame->state, state);
-	frame->stamp = (u32)jiffies;
+	WRITE_ONCE(frame->stamp, (u32)jiffies);
 }
 
 struct fz_frame *fz_region_next(struct fz_region *region, unsigned int *i,

@@ -176,7 +176,7 @@ static void notrace call(unsigned long ip, unsigned long parent,
 	else if (hook->by == BY_KVM)
 		kvm = (void *)regs->di;
 	if (unlikely(READ_ONCE(prover)) &&
-	    (prover == current || (kvm && READ_ONCE(prover_vm) == kvm)))
+	    (READ_ONCE(prover) == current || (kvm && READ_ONCE(prover_vm) == kvm)))
 		WRITE_ONCE(hook->fired, true);
 
 	rcu_read_lock();

@@ -25,12 +25,17 @@
 /* A record is whole before its producer's mark is gone. */
 #define fz_clear_mark(p, v)	smp_store_release(p, v)
 #define fz_load_mark(p)		smp_load_acquire(p)
+/* The producer's own, at which other CPUs look for an idea of how full the ring is. */
+#define fz_load_own(p)		READ_ONCE(*(p))
+#define fz_store_own(p, v)	WRITE_ONCE(*(p), v)
 #else
 #define fz_load_consumer(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define fz_store_producer(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define fz_store_mark(p, v)	__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define fz_clear_mark(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define fz_load_mark(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define fz_load_own(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
+#define fz_store_own(p, v)	__atomic_store_n(p, v, __ATOMIC_RELAXED)
 #endif
 
 #endif

@@ -16,7 +16,7 @@
 
 u64 fz_ring_free(const struct fz_ring *ring)
 {
-	u64 used = ring->pos - fz_load_consumer(&ring->consumer->pos);
+	u64 used = fz_load_own(&ring->pos) - fz_load_consumer(&ring->consumer->pos);
 
 	/* A position ahead of ours, or more than a ring behind, is a lie. */
 	return used <= ring->bytes ? ring->bytes - used : 0;
@@ -42,7 +42,8 @@ static void say_lost(struct fz_ring *ring, u64 now)
 
 	rec->type = FZ_REC_LOST;
 	rec->u.lost = ring->lost;
-	memset(&ring->lost, 0, sizeof(ring->lost));
+	ring->lost.execs = 0;
+	fz_store_own(&ring->lost.count, 0);
 	fz_ring_commit(ring, rec);
 }
 
@@ -64,10 +65,11 @@ bool fz_ring_room(const struct fz_ring *ring, u32 size)
 struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exec)
 {
 	if (!fz_ring_room(ring, size)) {
-		if (!ring->lost.count++) {
+		if (!ring->lost.count) {
 			ring->lost.first_seq = ring->seq;
 			ring->lost.first_time = now;
 		}
+		fz_store_own(&ring->lost.count, ring->lost.count + 1);
 		ring->lost.last_time = now;
 		ring->lost.execs += exec;
 		ring->seq++;
@@ -81,7 +83,7 @@ struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exe
 
 void fz_ring_commit(struct fz_ring *ring, const struct fz_rec *rec)
 {
-	ring->pos += rec->size;
+	fz_store_own(&ring->pos, ring->pos + rec->size);
 	fz_store_producer(&ring->producer->pos, ring->pos);
 }
 

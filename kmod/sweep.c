@@ -20,7 +20,7 @@ static struct workqueue_struct *wq;
 
 static bool older(const struct fz_frame *frame, unsigned int ms)
 {
-	return (u32)jiffies - frame->stamp >= msecs_to_jiffies(ms);
+	return (u32)jiffies - READ_ONCE(frame->stamp) >= msecs_to_jiffies(ms);
 }
 
 /* Take X from the mixed frames whose time is up. Return true if any are left. */
@@ -55,7 +55,8 @@ static bool relog(struct fz_vm *vm, struct fz_region *region, u64 *room)
 
 	xa_clear_mark(&vm->frames.regions, region->key, FZ_MARK_UNLOGGED);
 	fz_for_each_frame(region, frame, hva, i) {
-		if (!(READ_ONCE(frame->flags) & FZ_F_UNLOGGED))
+		/* A flag that has just changed costs a fetch more, no record. */
+		if (!(data_race(frame->flags) & FZ_F_UNLOGGED))
 			continue;
 		if (!*room) {
 			left = true;
@@ -96,7 +97,7 @@ static bool merge(struct fz_vm *vm, struct fz_region *region)
 	fz_for_each_frame(region, frame, hva, i) {
 		if (READ_ONCE(frame->state) == FZ_PINNED && older(frame, FZ_QUIET_MS))
 			fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
-		if (frame->state != FZ_NONE && !older(frame, FZ_QUIET_MS))
+		if (READ_ONCE(frame->state) != FZ_NONE && !older(frame, FZ_QUIET_MS))
 			return true;
 	}
 	xa_clear_mark(&vm->frames.regions, region->key, FZ_MARK_SPLIT);
@@ -114,17 +115,16 @@ static unsigned int sweep_vm(struct fz_vm *vm)
 	unsigned long key;
 	u64 room;
 
-	if (READ_ONCE(vm->recheck)) {
+	/* Cleared before the look, with a barrier: what is marked meanwhile stays so. */
+	if (READ_ONCE(vm->recheck) && xchg(&vm->recheck, false)) {
 		u32 refused = fz_kvm_refusals(vm->kvm);
 
-		WRITE_ONCE(vm->recheck, false);
 		if (refused) {
 			fz_vm_uncovered(vm->kvm, refused);
 			return 0;
 		}
 	}
-	if (READ_ONCE(vm->suspect)) {
-		WRITE_ONCE(vm->suspect, false);
+	if (READ_ONCE(vm->suspect) && xchg(&vm->suspect, false)) {
 		xa_for_each(regions, key, region)
 			revoke_suspects(vm, region);
 	}
@@ -168,9 +168,12 @@ static DECLARE_DELAYED_WORK(sweep_work, sweep);
 
 void fz_sweep_kick(unsigned int ms)
 {
-	/* Sooner wins: a pending work that is later is brought forward. */
+	/*
+	 * Sooner wins: a pending work that is later is brought forward. If its timer
+	 * is set by another CPU meanwhile, either of two times may win.
+	 */
 	if (!queue_delayed_work(wq, &sweep_work, msecs_to_jiffies(ms)) &&
-	    time_after(sweep_work.timer.expires, jiffies + msecs_to_jiffies(ms)))
+	    time_after(data_race(sweep_work.timer.expires), jiffies + msecs_to_jiffies(ms)))
 		mod_delayed_work(wq, &sweep_work, msecs_to_jiffies(ms));
 }
 

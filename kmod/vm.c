@@ -40,7 +40,7 @@ struct fz_vm *fz_vm_find(struct kvm *kvm)
 
 	if (!READ_ONCE(nr_vms))
 		return NULL;
-	hash_for_each_possible_rcu(table, vm, node, (unsigned long)kvm)
+	hash_for_each_possible_rcu(table, vm, node, (unsigned long)kvm, lockdep_is_held(&lock))
 		if (vm->kvm == kvm)
 			return vm;
 	return NULL;
@@ -133,7 +133,7 @@ static void sum_stats(struct fz_vm *vm, struct fz_counters *sum)
 		const u64 *from = (const u64 *)per_cpu_ptr(vm->stats, cpu);
 
 		for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
-			to[i] += from[i];
+			to[i] += READ_ONCE(from[i]);
 	}
 }
 
@@ -279,7 +279,7 @@ void fz_vm_describe(struct fz_vm *vm, struct fz_vm_event *event)
 		.pid = vm->info.pid,
 		.vcpus = atomic_read(&vm->kvm->online_vcpus),
 		.pages = memory_pages(vm->kvm),
-		.reason = vm->info.not_covered,
+		.reason = READ_ONCE(vm->info.not_covered),
 	};
 	strscpy(event->comm, vm->info.comm, sizeof(event->comm));
 }
@@ -292,15 +292,22 @@ static void log_vm(struct fz_vm *vm, enum fz_rec_type type)
 	fz_log(vm, type, NULL, &event, sizeof(event));
 }
 
-void fz_vm_miss(struct fz_vm *vm, u32 why)
+/* Return true if that is news. Two at once: neither reason may be lost. */
+static bool add_reason(struct fz_vm *vm, u32 why)
 {
 	u32 old = READ_ONCE(vm->info.not_covered);
 
-	/* Two at once may both log it; that does no harm. */
-	if ((old & why) == why)
-		return;
-	WRITE_ONCE(vm->info.not_covered, old | why);
-	log_vm(vm, FZ_REC_COVERAGE);
+	do {
+		if ((old & why) == why)
+			return false;
+	} while (!try_cmpxchg(&vm->info.not_covered, &old, old | why));
+	return true;
+}
+
+void fz_vm_miss(struct fz_vm *vm, u32 why)
+{
+	if (add_reason(vm, why))
+		log_vm(vm, FZ_REC_COVERAGE);
 }
 
 int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
@@ -391,7 +398,7 @@ void fz_vm_born(struct kvm *kvm)
 
 	if (!READ_ONCE(fz_attach_new) || READ_ONCE(no_births))
 		return;
-	vm = new_vm(kvm, fz_lossless ? FZ_POLICY_LOSSLESS : 0);
+	vm = new_vm(kvm, READ_ONCE(fz_lossless) ? FZ_POLICY_LOSSLESS : 0);
 	if (vm) {
 		err = insert(vm);
 		if (!err) {
@@ -428,7 +435,7 @@ void fz_vm_uncovered(struct kvm *kvm, u32 why)
 	rcu_read_lock();
 	vm = fz_vm_find(kvm);
 	if (vm && take_out(vm)) {
-		vm->info.not_covered |= why;
+		add_reason(vm, why);
 		pr_warn("fitzroy: VM %llu of %s (%u) has encrypted or private memory: not watched\n",
 			vm->info.id, vm->info.comm, vm->info.pid);
 		log_vm(vm, FZ_REC_VM_DETACH);

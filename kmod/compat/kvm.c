@@ -130,7 +130,7 @@ u32 fz_kvm_refusals(struct kvm *kvm)
 	u32 refuse = 0;
 
 	if (fz_kvm_vendor == FZ_VENDOR_AMD &&
-	    FZ_FIELD(bool, kvm, FZ_SVM_SEV_INFO + FZ_SEV_ACTIVE))
+	    READ_ONCE(FZ_FIELD(bool, kvm, FZ_SVM_SEV_INFO + FZ_SEV_ACTIVE)))
 		refuse |= FZ_REFUSE_ENCRYPTED;
 #ifdef kvm_arch_has_private_mem
 	if (kvm_arch_has_private_mem(kvm))
