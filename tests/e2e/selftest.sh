@@ -8,6 +8,9 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 
 [ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload]]"
 dir=$FZ_OUTDIR/check/${4:-selftest}-$1-$2
+case $1 in
+debug-*) dir+=-${3:-1} ;;
+esac
 selftest=$FZ_OUTDIR/tests/selftest
 rm -rf -- "$dir"
 mkdir -p "$dir" || exit 1
