@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,22 +12,35 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include "log.h"
 
 #define BUFFER	(256U << 10)	/* a block is written when this is full */
+#define RECORDS	(BUFFER / sizeof(struct fz_rec))
 
-_Static_assert(BUFFER + FZ_REC_MAX <= FZ_LOG_BLOCK_MAX, "a block holds a full buffer");
+_Static_assert(BUFFER + RECORDS * sizeof(uint64_t) <= FZ_LOG_BLOCK_MAX, "a block holds all");
+_Static_assert(BUFFER >= FZ_REC_MAX, "a block holds a record");
 _Static_assert(sizeof(struct fz_log_block) == 24 + FZ_LOG_HASH, "no padding in a block");
+_Static_assert(sizeof(struct fz_log_header) == 376, "no padding in the header");
+_Static_assert(sizeof(struct fz_log_seal) == 56 + FZ_LOG_HASH + FZ_SEAL_SIGNATURE,
+	       "no padding in a seal");
 
 struct fz_log_writer {
 	int fd;
-	bool ended;
+	bool regular;		/* a file that can be cut */
+	bool ended, failed;
 	uint64_t number;	/* of the next block */
-	uint64_t records;
+	uint64_t records;	/* added */
+	uint64_t written;	/* of these, in blocks */
+	uint64_t bytes;		/* of the file, whole blocks */
+	uint64_t sealed;	/* of these, before the last seal's end */
+	uint64_t seals;
+	const struct fz_seal_key *key;
 	uint8_t head[FZ_LOG_HASH];
 	uint32_t used, count;
 	char *path;
-	uint8_t buf[BUFFER];
+	uint64_t sums[RECORDS];
+	uint8_t buf[BUFFER + RECORDS * sizeof(uint64_t)];
 };
 
 int fz_log_hash(const uint8_t *prev, const void *block, size_t block_bytes,
@@ -101,44 +115,105 @@ static int write_all(struct fz_log_writer *w, const void *data, size_t n, struct
 	return 0;
 }
 
-int fz_log_create(struct fz_log_writer **out, const char *path, bool replace,
-		  const struct fz_info *info, struct fz_error *err)
+/* A new file of our own; or, to replace what is there, a pipe or device that is. */
+static int create(const char *path, bool replace)
 {
-	struct fz_log_header h;
+	struct stat st;
+
+	if (replace && !lstat(path, &st)) {
+		if (S_ISLNK(st.st_mode)) {
+			errno = ELOOP;
+			return -1;
+		}
+		if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+			return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+		if (S_ISREG(st.st_mode) && unlink(path))
+			return -1;
+	}
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static int create_failed(const char *path, struct fz_error *err)
+{
+	int code = errno;
+
+	switch (code) {
+	case EEXIST:
+		return fz_fail(err, -code, "%s exists; name another file or use --force", path);
+	case ELOOP:
+		return fz_fail(err, -code, "%s is a symbolic link; name the file itself", path);
+	}
+	return fz_fail(err, -code, "cannot create %s: %s", path, strerror(code));
+}
+
+/* The name is on the disk before the first record is. */
+static void sync_folder(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
+int fz_log_create_as(struct fz_log_writer **out, const char *path, bool replace,
+		     const struct fz_log_header *as, const struct fz_seal_key *key,
+		     struct fz_error *err)
+{
+	struct fz_log_header h = *as;
 	struct fz_log_writer *w;
+	struct stat st;
 	int ret;
 
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return fz_fail(err, -ENOMEM, "out of memory");
 	w->fd = -1;
+	w->key = key;
 	w->path = strdup(path);
-	fz_log_describe(&h, info);
+	if (key)
+		memcpy(h.key, fz_seal_key_public(key), sizeof(h.key));
 	ret = fz_log_hash(NULL, &h, sizeof(h), NULL, 0, h.hash);
 	if (!w->path || ret) {
 		fz_log_close(w);
 		return fz_fail(err, -ENOMEM, "out of memory");
 	}
-	w->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (replace ? O_TRUNC : O_EXCL),
-		     0600);
+	w->fd = create(path, replace);
 	if (w->fd < 0) {
-		ret = errno;
+		ret = create_failed(path, err);
 		fz_log_close(w);
-		if (ret == EEXIST)
-			return fz_fail(err, -ret, "%s exists; name another file or use --force",
-				       path);
-		return fz_fail(err, -ret, "cannot create %s: %s", path, strerror(ret));
+		return ret;
 	}
+	w->regular = !fstat(w->fd, &st) && S_ISREG(st.st_mode);
+	if (w->regular)
+		sync_folder(path);
 	memcpy(w->head, h.hash, sizeof(w->head));
 	ret = write_all(w, &h, sizeof(h), err);
 	if (ret) {
 		fz_log_close(w);
 		return ret;
 	}
+	w->bytes = sizeof(h);
 	*out = w;
 	return 0;
 }
 
+int fz_log_create(struct fz_log_writer **out, const char *path, bool replace,
+		  const struct fz_info *info, struct fz_error *err)
+{
+	struct fz_log_header h;
+
+	fz_log_describe(&h, info);
+	return fz_log_create_as(out, path, replace, &h, NULL, err);
+}
+
+/*
+ * A block goes in whole or not at all: after a full disk or a bad write the file is
+ * cut back to the last whole one, and nothing more is written.
+ */
 static int write_block(struct fz_log_writer *w, enum fz_log_type type, const void *payload,
 		       uint32_t bytes, uint32_t count, struct fz_error *err)
 {
@@ -146,15 +221,47 @@ static int write_block(struct fz_log_writer *w, enum fz_log_type type, const voi
 				  .count = count, .number = w->number };
 	int ret;
 
+	if (w->failed)
+		return fz_fail(err, -EIO, "an earlier write to %s failed", w->path);
 	if (fz_log_hash(w->head, &b, sizeof(b), payload, bytes, b.hash))
 		return fz_fail(err, -ENOMEM, "out of memory");
 	ret = write_all(w, &b, sizeof(b), err);
 	if (!ret)
 		ret = write_all(w, payload, bytes, err);
+	if (ret) {
+		w->failed = true;
+		if (w->regular && ftruncate(w->fd, w->bytes))
+			return ret;	/* what is left of the block shows as a cut */
+		return ret;
+	}
+	memcpy(w->head, b.hash, sizeof(w->head));
+	w->bytes += sizeof(b) + bytes;
+	w->number++;
+	return 0;
+}
+
+static int write_seal(struct fz_log_writer *w, bool closing, struct fz_error *err)
+{
+	struct fz_log_seal s = { .text = FZ_LOG_SEAL_TEXT, .number = w->seals,
+				 .block = w->number, .records = w->written,
+				 .mono = clock_ns(CLOCK_MONOTONIC), .closing = closing };
+	int ret;
+
+	memcpy(s.head, w->head, sizeof(s.head));
+	if (w->key) {
+		ret = fz_seal_sign(w->key, &s, offsetof(struct fz_log_seal, signature),
+				   s.signature, err);
+		if (ret)
+			return ret;
+	}
+	ret = write_block(w, FZ_LOG_SEAL, &s, sizeof(s), 0, err);
 	if (ret)
 		return ret;
-	memcpy(w->head, b.hash, sizeof(w->head));
-	w->number++;
+	w->seals++;
+	w->sealed = w->bytes;
+	/* EINVAL, EROFS: a pipe or a device, which has nothing to sync */
+	if (fdatasync(w->fd) && errno != EINVAL && errno != EROFS)
+		return fz_fail(err, -errno, "cannot sync %s: %s", w->path, strerror(errno));
 	return 0;
 }
 
@@ -172,21 +279,29 @@ int fz_log_add_vms(struct fz_log_writer *w, const struct fz_vm_desc *vms, size_t
 	return ret;
 }
 
-int fz_log_flush(struct fz_log_writer *w, bool sync, struct fz_error *err)
+/* Records, then their sums. */
+static int write_records(struct fz_log_writer *w, struct fz_error *err)
 {
+	uint32_t sums = w->count * sizeof(w->sums[0]);
 	int ret;
 
-	if (w->count) {
-		ret = write_block(w, FZ_LOG_RECORDS, w->buf, w->used, w->count, err);
-		if (ret)
-			return ret;
-		w->used = 0;
-		w->count = 0;
-	}
-	/* EINVAL, EROFS: a pipe or a device, which has nothing to sync */
-	if (sync && fdatasync(w->fd) && errno != EINVAL && errno != EROFS)
-		return fz_fail(err, -errno, "cannot sync %s: %s", w->path, strerror(errno));
+	memcpy(w->buf + w->used, w->sums, sums);
+	ret = write_block(w, FZ_LOG_RECORDS, w->buf, w->used + sums, w->count, err);
+	if (ret)
+		return ret;
+	w->written += w->count;
+	w->used = 0;
+	w->count = 0;
 	return 0;
+}
+
+int fz_log_flush(struct fz_log_writer *w, bool sync, struct fz_error *err)
+{
+	int ret = w->count ? write_records(w, err) : 0;
+
+	if (!ret && (sync || w->bytes - w->sealed >= FZ_LOG_SEAL_BYTES))
+		ret = write_seal(w, false, err);
+	return ret;
 }
 
 int fz_log_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
@@ -196,14 +311,14 @@ int fz_log_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
 
 	if (w->ended)
 		return fz_fail(err, -EINVAL, "%s is ended", w->path);
-	if (rec->size > sizeof(w->buf) - w->used) {
+	if (rec->size > BUFFER - w->used) {
 		ret = fz_log_flush(w, false, err);
 		if (ret)
 			return ret;
 	}
 	memcpy(w->buf + w->used, rec, rec->size);
+	w->sums[w->count++] = XXH64(rec, rec->size, 0);
 	w->used += rec->size;
-	w->count++;
 	w->records++;
 	return 0;
 }
@@ -218,7 +333,7 @@ int fz_log_end(struct fz_log_writer *w, enum fz_log_reason reason, uint64_t lost
 	if (!ret)
 		ret = write_block(w, FZ_LOG_END, &end, sizeof(end), 0, err);
 	if (!ret)
-		ret = fz_log_flush(w, true, err);
+		ret = write_seal(w, true, err);
 	w->ended = !ret;
 	return ret;
 }
@@ -226,6 +341,11 @@ int fz_log_end(struct fz_log_writer *w, enum fz_log_reason reason, uint64_t lost
 uint64_t fz_log_records(const struct fz_log_writer *w)
 {
 	return w->records;
+}
+
+bool fz_log_dirty(const struct fz_log_writer *w)
+{
+	return w->count || w->bytes > w->sealed;
 }
 
 const uint8_t *fz_log_head(const struct fz_log_writer *w)

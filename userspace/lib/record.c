@@ -90,13 +90,15 @@ int fz_rec_check(const struct fz_rec *rec, uint64_t avail, struct fz_error *err)
 static int note_gap(struct fz_seq *seq, const struct fz_rec *rec, uint64_t first, uint64_t count,
 		    bool repeated, struct fz_error *err)
 {
+	uint64_t after = seq->cpu[rec->cpu].time;
+
 	if (!seq->gaps)
 		seq->gaps = calloc(FZ_NOTED_MAX, sizeof(*seq->gaps));
 	if (!seq->gaps)
 		return fz_fail(err, -ENOMEM, "out of memory");
 	if (seq->ngaps < FZ_NOTED_MAX)
 		seq->gaps[seq->ngaps] = (struct fz_gap){ .cpu = rec->cpu, .repeated = repeated,
-			.first_seq = first, .count = count, .before = rec->time };
+			.first_seq = first, .count = count, .after = after, .before = rec->time };
 	seq->ngaps++;
 	return 0;
 }
@@ -134,7 +136,7 @@ int fz_seq_add(struct fz_seq *seq, const struct fz_rec *rec, struct fz_error *er
 	}
 	c = &seq->cpu[rec->cpu];
 	if (!c->started)
-		c->next = first;	/* an earlier reader had those before */
+		c->first = c->next = first;	/* an earlier reader had those before */
 	if (first > c->next)
 		ret = note_gap(seq, rec, c->next, first - c->next, false, err);
 	else if (first < c->next)
@@ -145,6 +147,10 @@ int fz_seq_add(struct fz_seq *seq, const struct fz_rec *rec, struct fz_error *er
 		return ret;
 	c->started = true;
 	c->next = rec->seq + 1;
+	c->time = rec->time;
+	if (rec->time < seq->time && !seq->disorder++)
+		seq->disordered = seq->records;
+	seq->time = rec->time;
 	seq->records++;
 	return 0;
 }

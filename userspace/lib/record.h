@@ -38,6 +38,7 @@ struct fz_gap {
 	uint32_t cpu;
 	bool repeated;
 	uint64_t first_seq, count;
+	uint64_t after;		/* time of that CPU's record before */
 	uint64_t before;	/* time of the record that showed it */
 };
 
@@ -49,12 +50,16 @@ struct fz_loss {
 struct fz_seq {
 	struct fz_seq_cpu {
 		bool started;
-		uint64_t next;
+		uint64_t first, next;
+		uint64_t time;	/* of the last record */
 	} *cpu;
 	size_t ncpus;
 	uint64_t records;	/* LOST records included */
 	uint64_t lost;		/* numbers that LOST records stand for */
 	uint64_t lost_execs;
+	uint64_t time;		/* of the last record */
+	uint64_t disorder;	/* records earlier than the one before */
+	uint64_t disordered;	/* the first of them, counted from 0 */
 	uint64_t ngaps, nlosses;	/* all; in detail at most FZ_NOTED_MAX */
 	struct fz_gap *gaps;
 	struct fz_loss *losses;
