@@ -2,8 +2,10 @@
 /*
  * fakedev.c - /dev/fitzroy for a machine without the module: LD_PRELOAD=fakedev.so
  *
- * One VM that ran the pages of FAKE_FILE. FAKE = abi, busy, perm, violation, dies
- * or flip (one byte of a page is changed) says how it misbehaves.
+ * One VM that ran the pages of FAKE_FILE. FAKE = abi, busy, perm, violation, dies,
+ * flip (one byte of a page is changed), stream (more at each barrier) or escape (once
+ * it is read, it opens a file: what a hostile record might make the reader do) says
+ * how it misbehaves.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <fitzroy.h>
@@ -123,6 +126,21 @@ static int info(struct fz_info *i)
 	return 0;
 }
 
+static int barrier(struct fz_barrier *b)
+{
+	struct fz_rec rec = { .size = sizeof(rec), .type = FZ_REC_WRITE };
+	static int calls;
+	int i;
+
+	if (fake("escape") && ++calls > 1)
+		syscall(SYS_open, "/etc/passwd", O_RDONLY);
+	/* The ring's end is not reached: nothing has to wrap. */
+	for (i = 0; fake("stream") && i < 10 && seq < 4000; i++)
+		put(&rec);
+	b->time = ~0ULL;
+	return 0;
+}
+
 int ioctl(int fd, unsigned long number, ...)
 {
 	va_list ap;
@@ -139,8 +157,7 @@ int ioctl(int fd, unsigned long number, ...)
 	case FZ_IOC_LIST:
 		return list(arg);
 	case FZ_IOC_BARRIER:
-		((struct fz_barrier *)arg)->time = ~0ULL;
-		return 0;
+		return barrier(arg);
 	case FZ_IOC_AUDIT:
 		((struct fz_audit *)arg)->violations = fake("violation");
 		return 0;

@@ -2,7 +2,8 @@
 /*
  * mklog.c - make a record log by hand, out of the pages of real files
  *
- * mklog OUT < SCRIPT, one record a line (addresses in hex):
+ * mklog OUT [EACH [KEY]] < SCRIPT, one record a line (addresses in hex), in blocks of
+ * EACH records (16), sealed with KEY. The same script gives the same records.
  *
  *	vm ID NAME PID			the VM that the following records are of
  *	exec CR3 RIP FILE PAGE [FLIP]	page PAGE of FILE runs; bit 6 of byte FLIP is changed
@@ -11,6 +12,7 @@
  *	lost COUNT			COUNT records lost
  *	gap COUNT			COUNT numbers missing
  *	died
+ *	seal				a seal here
  *	noend				no end mark
  */
 #include <inttypes.h>
@@ -92,17 +94,23 @@ static void exec(const char *line, uint64_t cr3, uint64_t rip, const char *file,
 int main(int argc, char **argv)
 {
 	char line[4096], word[16], file[2048];
-	uint64_t cr3, rip, count = 0;
+	uint64_t cr3, rip, count = 0, each = 16;
+	struct fz_seal_key *key = NULL;
 	struct fz_log_header h;
 	struct fz_error err;
 	bool end = true;
 	long page, flip;
 
-	if (argc != 2)
-		die("usage: mklog OUT < SCRIPT", "");
+	if (argc < 2)
+		die("usage: mklog OUT [EACH [KEY]] < SCRIPT", "");
+	if (argc > 2)
+		each = strtoull(argv[2], NULL, 10);
+	if (argc > 3 && fz_seal_key_load(&key, argv[3], &err))
+		die(err.text, argv[3]);
 	fz_log_describe(&h, NULL);
-	base_time = h.mono;
-	if (fz_log_create(&log_writer, argv[1], true, NULL, &err))
+	h.mono = base_time = 1000000000000ULL;
+	h.real = 1764000000123456789ULL;
+	if (fz_log_create_as(&log_writer, argv[1], true, &h, key, &err))
 		die(err.text, argv[1]);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "%15s", word) != 1)
@@ -135,18 +143,22 @@ int main(int argc, char **argv)
 			put(line);
 		} else if (sscanf(line, "gap %" SCNu64, &count) == 1) {
 			seq += count;
+		} else if (!strcmp(word, "seal")) {
+			if (fz_log_flush(log_writer, true, &err))
+				die(err.text, argv[1]);
 		} else if (!strcmp(word, "noend")) {
 			end = false;
 		} else {
 			die("bad line", line);
 		}
 		/* Blocks small enough to cut between. */
-		if (seq % 16 == 0 && fz_log_flush(log_writer, false, &err))
+		if (seq % each == 0 && fz_log_flush(log_writer, false, &err))
 			die(err.text, argv[1]);
 	}
 	if (end ? fz_log_end(log_writer, FZ_LOG_DIED, 0, &err) :
-		  fz_log_flush(log_writer, true, &err))
+		  fz_log_flush(log_writer, false, &err))
 		die(err.text, argv[1]);
 	fz_log_close(log_writer);
+	fz_seal_key_free(key);
 	return 0;
 }

@@ -67,11 +67,8 @@ static int audit(struct fz_device *dev, uint64_t only, bool json)
 	if (json) {
 		j = json_pack("{s:i, s:I, s:o}", "schema", 1, "violations",
 			      (json_int_t)violations, "vms", list);
-		if (!j)
-			return trouble("out of memory");
-		json_dumpf(j, stdout, JSON_COMPACT);
-		putchar('\n');
-		json_decref(j);
+		if (print_object(j))
+			return EXIT_TROUBLE;
 	} else {
 		json_decref(list);
 		if (!seen)

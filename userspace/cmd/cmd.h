@@ -7,6 +7,7 @@
 #ifndef FZ_CMD_H
 #define FZ_CMD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,8 @@ int trouble(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int usage(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Print @name's help on stdout; return EXIT_DONE. */
 int help(const char *name);
+/* Print @object on a line and free it; EXIT_TROUBLE if it is NULL: out of memory. */
+int print_object(json_t *object);
 /* Flush stdout; EXIT_TROUBLE if that or an earlier write failed, else @code. */
 int finish_stdout(int code);
 

@@ -31,12 +31,7 @@ static int print_json(const struct line *l)
 						      json_null(),
 			      "attached", !!l->vm);
 
-	if (!j)
-		return trouble("out of memory");
-	json_dumpf(j, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(j);
-	return EXIT_DONE;
+	return print_object(j);
 }
 
 static int print_text(const struct line *l)

@@ -13,16 +13,19 @@ static const struct command {
 } commands[] = {
 	{ "list", cmd_list, "[--json]", "the virtual machines of this host" },
 	{ "watch", cmd_watch,
-	  "[--vm ID|PID]... [--all] [--db FILE] [--json] [--keep] [--lossless]",
+	  "[--vm ID|PID]... [--all] [--db FILE] [--json] [--keep] [--lossless]\n"
+	  "                      [--user NAME]",
 	  "attach and follow: each program first seen, each finding" },
 	{ "record", cmd_record,
 	  "[--vm ID|PID]... [--all] -o FILE [--force] [--exit-when-died] [--timeout S]\n"
-	  "                      [--keep] [--lossless]",
-	  "attach and write every event to a hash-chained log" },
+	  "                      [--keep] [--lossless] [--key FILE] [--sync S] [--user NAME]",
+	  "attach and write every event to a hash-chained, sealed log" },
 	{ "report", cmd_report,
-	  "FILE|--live [--format text|json|frames] [--frames OUT] [--db FILE]",
+	  "FILE|--live [--format text|json|frames] [--frames OUT] [--db FILE]\n"
+	  "                      [--user NAME]",
 	  "what ran: programs, packages, versions, coverage" },
-	{ "verify", cmd_verify, "FILE [--json]", "is a log whole and unbroken; what was lost" },
+	{ "verify", cmd_verify, "FILE [--pubkey FILE] [--json] [--user NAME]",
+	  "is a log whole, unbroken and sealed; what was lost" },
 	{ "status", cmd_status, "[--json]", "counters, in total and by VM" },
 	{ "audit", cmd_audit, "[--vm ID] [--json]", "walk the page tables now" },
 	{ "db", cmd_db, "add|info|list|check ...", "the database of known binaries" },
@@ -83,6 +86,16 @@ int finish_stdout(int code)
 	if (fflush(stdout) || ferror(stdout))
 		return trouble("cannot write to standard output");
 	return code;
+}
+
+int print_object(json_t *object)
+{
+	if (!object)
+		return trouble("out of memory");
+	json_dumpf(object, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(object);
+	return EXIT_DONE;
 }
 
 static int overview(void)

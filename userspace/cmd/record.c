@@ -11,13 +11,14 @@
 #include "text.h"
 
 #define TICK_MS		250
-#define FLUSH_NS	1000000000ULL
+#define SYNC_S		1.0	/* --sync */
+#define IDLE_NS		60000000000ULL	/* a seal of a quiet time: until then there was no more */
 
 struct args {
 	struct session_args session;
-	const char *out;
+	const char *out, *key;
 	bool force, exit_when_died;
-	double timeout;
+	double timeout, sync;
 };
 
 static uint64_t now(void)
@@ -54,7 +55,7 @@ static int follow(struct session *s, struct fz_log_writer *log, const struct arg
 		}
 		if (a->timeout > 0 && now() - start >= a->timeout * 1e9)
 			return 0;
-		if (now() - flushed >= FLUSH_NS) {
+		if (now() - flushed >= (fz_log_dirty(log) ? a->sync * 1e9 : IDLE_NS)) {
 			n = fz_log_flush(log, true, err);
 			if (n)
 				return n;
@@ -87,28 +88,42 @@ static int finish(struct session *s, struct fz_log_writer *log, int ret, enum fz
 	return ret;
 }
 
-static int record(struct session *s, const struct args *a)
+/* The VMs that are watched by now. */
+static int add_vms(struct session *s, struct fz_log_writer *log, struct fz_error *err)
 {
-	enum fz_log_reason why = FZ_LOG_STOPPED;
-	char head[2 * FZ_LOG_HASH + 1];
-	struct fz_log_writer *log;
-	const struct fz_seq *seq;
-	struct fz_error err;
 	struct fz_vm_desc *vms;
 	size_t n;
 	int ret;
 
-	if (fz_log_create(&log, a->out, a->force, fz_device_info(s->dev), &err)) {
+	ret = fz_device_list(s->dev, &vms, &n, err);
+	if (ret)
+		return ret;
+	ret = fz_log_add_vms(log, vms, n, err);
+	free(vms);
+	return ret ? ret : fz_log_flush(log, true, err);
+}
+
+static int record(struct session *s, const struct args *a, const struct fz_seal_key *key)
+{
+	enum fz_log_reason why = FZ_LOG_STOPPED;
+	char hex[2 * FZ_LOG_HASH + 1];
+	struct fz_log_writer *log;
+	struct fz_log_header h;
+	const struct fz_seq *seq;
+	struct fz_error err;
+	int ret;
+
+	fz_log_describe(&h, fz_device_info(s->dev));
+	if (fz_log_create_as(&log, a->out, a->force, &h, key, &err)) {
 		session_detach(s);
 		return trouble("%s", err.text);
 	}
-	ret = fz_device_list(s->dev, &vms, &n, &err);
-	if (!ret) {
-		ret = fz_log_add_vms(log, vms, n, &err);
-		free(vms);
+	ret = session_lock(s, fz_log_fd(log));
+	if (ret) {
+		fz_log_close(log);
+		return ret;
 	}
-	if (!ret)
-		ret = fz_log_flush(log, true, &err);
+	ret = add_vms(s, log, &err);
 	if (!ret)
 		ret = follow(s, log, a, &why, &err);
 	ret = finish(s, log, ret, why, &err);
@@ -117,51 +132,50 @@ static int record(struct session *s, const struct args *a)
 		ret = trouble("%s", err.text);
 	} else {
 		seq = fz_reader_seq(s->reader);
-		fz_text_hex(fz_log_head(log), FZ_LOG_HASH, head);
+		fz_text_hex(fz_log_head(log), FZ_LOG_HASH, hex);
 		printf("%" PRIu64 " records, %" PRIu64 " lost, %" PRIu64 " gaps; chain head %s\n",
-		       fz_log_records(log), seq->lost, seq->ngaps, head);
+		       fz_log_records(log), seq->lost, seq->ngaps, hex);
+		if (key) {
+			fz_text_hex(fz_seal_key_public(key), FZ_SEAL_PUBLIC, hex);
+			printf("sealed by key %s\n", hex);
+		}
 		ret = finish_stdout(EXIT_DONE);
 	}
 	fz_log_close(log);
 	return ret;
 }
 
+static int seconds(const char *option, double *value)
+{
+	char *end;
+
+	*value = strtod(optarg, &end);
+	if (*end || !(*value > 0) || *value > 1e9)
+		return usage("record", "%s %.64s is not a number of seconds", option, optarg);
+	return EXIT_DONE;
+}
+
 int cmd_record(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "vm", required_argument, NULL, OPT_VM },
-		{ "all", no_argument, NULL, OPT_ALL },
+		SESSION_OPTIONS,
 		{ "output", required_argument, NULL, 'o' },
 		{ "force", no_argument, NULL, OPT_FORCE },
 		{ "exit-when-died", no_argument, NULL, OPT_DIED },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		{ "keep", no_argument, NULL, OPT_KEEP },
-		{ "lossless", no_argument, NULL, OPT_LOSSLESS },
+		{ "key", required_argument, NULL, OPT_KEY },
+		{ "sync", required_argument, NULL, OPT_SYNC },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	struct args a = { 0 };
+	struct args a = { .sync = SYNC_S };
+	struct fz_seal_key *key = NULL;
+	struct fz_error err;
 	struct session s;
-	char *end;
 	int c, ret;
 
 	while ((c = next_option(argc, argv, "o:", options)) != -1) {
 		switch (c) {
-		case OPT_VM:
-			if (a.session.nvms == SESSION_VMS_MAX)
-				return usage("record", "more than %d --vm; use --all",
-					     SESSION_VMS_MAX);
-			a.session.vm[a.session.nvms++] = optarg;
-			break;
-		case OPT_ALL:
-			a.session.all = true;
-			break;
-		case OPT_KEEP:
-			a.session.keep = true;
-			break;
-		case OPT_LOSSLESS:
-			a.session.lossless = true;
-			break;
 		case OPT_FORCE:
 			a.force = true;
 			break;
@@ -169,16 +183,23 @@ int cmd_record(int argc, char **argv)
 			a.exit_when_died = true;
 			break;
 		case OPT_TIMEOUT:
-			a.timeout = strtod(optarg, &end);
-			if (*end || !(a.timeout > 0) || a.timeout > 1e9)
-				return usage("record", "--timeout %.64s is not a number of seconds",
-					     optarg);
+			if (seconds("--timeout", &a.timeout))
+				return EXIT_TROUBLE;
+			break;
+		case OPT_SYNC:
+			if (seconds("--sync", &a.sync))
+				return EXIT_TROUBLE;
+			break;
+		case OPT_KEY:
+			a.key = optarg;
 			break;
 		case 'o':
 			a.out = optarg;
 			break;
 		default:
-			return c == 'h' ? EXIT_DONE : EXIT_TROUBLE;
+			ret = session_option(&a.session, "record", c);
+			if (ret)
+				return ret == 'h' ? EXIT_DONE : ret;
 		}
 	}
 	if (optind < argc)
@@ -188,10 +209,13 @@ int cmd_record(int argc, char **argv)
 	/* Before anything is attached: an existing log stays. */
 	if (!a.force && !access(a.out, F_OK))
 		return trouble("%s exists; name another file or use --force", a.out);
+	if (a.key && fz_seal_key_load(&key, a.key, &err))
+		return trouble("%s", err.text);
 	ret = session_open(&s, &a.session);
-	if (ret)
-		return ret;
-	ret = record(&s, &a);
-	session_close(&s);
+	if (!ret) {
+		ret = record(&s, &a, key);
+		session_close(&s);
+	}
+	fz_seal_key_free(key);
 	return ret;
 }

@@ -1,54 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* report.c - fitzroy report: what ran */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "device.h"
+#include "lockdown.h"
 #include "options.h"
 #include "report.h"
 
 struct args {
-	const char *file, *db, *frames;
+	const char *file, *db, *frames, *user;
 	int (*format)(const struct fz_report *rep, FILE *out, struct fz_error *err);
 	bool live;
+	/* what is open */
+	FILE *log, *frames_out;
+	struct fz_device *dev;
+	struct fz_log_header now;	/* live */
 };
-
-/* Write to a file beside @path, then rename: nothing half-written. */
-static int write_frames(const struct fz_report *rep, const char *path, struct fz_error *err)
-{
-	char *temp;
-	FILE *f;
-	int ret;
-
-	if (asprintf(&temp, "%s.%d.tmp", path, getpid()) < 0)
-		return fz_fail(err, -ENOMEM, "out of memory");
-	f = fopen(temp, "wxe");
-	if (!f) {
-		ret = fz_fail(err, -errno, "cannot create %s: %s", temp, strerror(errno));
-		free(temp);
-		return ret;
-	}
-	ret = fz_report_frames(rep, f, err);
-	if (fclose(f) && !ret)
-		ret = fz_fail(err, -errno, "cannot write %s: %s", temp, strerror(errno));
-	if (!ret && rename(temp, path))
-		ret = fz_fail(err, -errno, "cannot rename %s to %s: %s", temp, path,
-			      strerror(errno));
-	if (ret)
-		unlink(temp);
-	free(temp);
-	return ret;
-}
 
 static int write_report(const struct fz_report *rep, const struct args *a)
 {
 	struct fz_error err;
 
-	if ((a->frames && write_frames(rep, a->frames, &err)) ||
-	    a->format(rep, stdout, &err))
+	if (a->frames_out) {
+		if (fz_report_frames(rep, a->frames_out, &err))
+			return trouble("%s", err.text);
+		if (fflush(a->frames_out) || ferror(a->frames_out))
+			return trouble("cannot write %s: %s", a->frames, strerror(errno));
+	}
+	if (a->format(rep, stdout, &err))
 		return trouble("%s", err.text);
 	return finish_stdout(EXIT_DONE);
 }
@@ -61,7 +47,7 @@ static int report_log(const struct args *a, struct fz_identify *id)
 				 .seq = &state.seq, .head = state.head };
 	int ret;
 
-	if (fz_log_read(a->file, fz_identify_add, fz_identify_vm, id, &state, &err))
+	if (fz_log_read_file(a->log, a->file, fz_identify_add, fz_identify_vm, id, &state, &err))
 		return trouble("%s", err.text);
 	if (state.ended)
 		rep.lost_pending = state.end.lost_pending;
@@ -72,49 +58,38 @@ static int report_log(const struct args *a, struct fz_identify *id)
 	return ret;
 }
 
-static int read_live(struct fz_device *dev, struct fz_identify *id, struct fz_reader **reader,
+static int read_live(struct fz_device *dev, struct fz_identify *id, struct fz_reader *reader,
 		     struct fz_error *err)
 {
 	struct fz_vm_desc *vms;
 	size_t n, i;
 	int ret;
 
-	ret = fz_device_reader(dev, true, reader, err);
-	if (!ret)
-		ret = fz_device_list(dev, &vms, &n, err);
+	ret = fz_device_list(dev, &vms, &n, err);
 	if (ret)
 		return ret;
 	for (i = 0; i < n && !ret; i++)
 		ret = fz_identify_vm(id, &vms[i], err);
 	free(vms);
-	if (!ret && fz_reader_drain(*reader, fz_identify_add, id, err) < 0)
+	if (!ret && fz_reader_drain(reader, fz_identify_add, id, err) < 0)
 		ret = -EIO;
 	return ret ? ret : fz_identify_settle(id, err);
 }
 
 /* What is in the rings now; they stay as they are. */
-static int report_live(const struct args *a, struct fz_identify *id)
+static int report_live(const struct args *a, struct fz_identify *id, struct fz_reader *reader)
 {
 	const struct fz_results *r = fz_identify_results(id);
 	struct fz_report rep = { .results = r };
 	uint64_t captured = 0, have = 0;
-	struct fz_log_header header;
-	struct fz_reader *reader;
 	struct fz_counters c;
-	struct fz_device *dev;
 	struct fz_error err;
 	char missing[128];
 	size_t i;
-	int ret;
 
-	if (fz_device_open(&dev, &err))
+	if (read_live(a->dev, id, reader, &err) || fz_device_stat(a->dev, 0, &c, &err))
 		return trouble("%s", err.text);
-	fz_log_describe(&header, fz_device_info(dev));
-	if (read_live(dev, id, &reader, &err) || fz_device_stat(dev, 0, &c, &err)) {
-		fz_device_close(dev);
-		return trouble("%s", err.text);
-	}
-	rep.header = &header;
+	rep.header = &a->now;
 	rep.seq = fz_reader_seq(reader);
 	rep.lost_pending = fz_reader_lost_pending(reader);
 	captured = c.execs + c.reexecs + c.mixed;
@@ -127,28 +102,71 @@ static int report_live(const struct args *a, struct fz_identify *id)
 			 captured);
 		rep.missing = missing;
 	}
-	ret = write_report(&rep, a);
-	fz_device_close(dev);
+	return write_report(&rep, a);
+}
+
+/* All that is needed is open by now. */
+static int report(const struct args *a, struct fz_identify *id, struct fz_reader *reader)
+{
+	int ret = lock_down(a->user, a->dev, false, a->frames_out ? fileno(a->frames_out) : -1);
+
+	if (ret)
+		return ret;
+	return a->live ? report_live(a, id, reader) : report_log(a, id);
+}
+
+/*
+ * The frames go to a new file beside @a->frames that nobody else can read, which takes
+ * its name once it is whole. Who reads the log may rename nothing: it is a child.
+ */
+static int report_frames(struct args *a, struct fz_identify *id, struct fz_reader *reader)
+{
+	int fd, status, ret;
+	char *temp;
+	pid_t pid;
+
+	if (asprintf(&temp, "%s.%d.tmp", a->frames, getpid()) < 0)
+		return trouble("out of memory");
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	a->frames_out = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!a->frames_out) {
+		ret = trouble("cannot create %s: %s", temp, strerror(errno));
+		free(temp);
+		return ret;
+	}
+	pid = fork();
+	if (!pid)
+		exit(report(a, id, reader));
+	ret = EXIT_TROUBLE;
+	if (pid < 0)
+		trouble("cannot start a process: %s", strerror(errno));
+	else if (waitpid(pid, &status, 0) != pid || WIFSIGNALED(status))
+		trouble("the report was ended by signal %d (%s)", WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	else
+		ret = WEXITSTATUS(status);
+	if (!ret && rename(temp, a->frames))
+		ret = trouble("cannot rename %s to %s: %s", temp, a->frames, strerror(errno));
+	if (ret)
+		unlink(temp);
+	fclose(a->frames_out);
+	free(temp);
 	return ret;
 }
 
-static int report(const struct args *a)
+static int open_all(struct args *a, struct fz_hashdb **db, struct fz_identify **id,
+		    struct fz_reader **reader)
 {
-	struct fz_identify *id;
-	struct fz_hashdb *db;
 	struct fz_error err;
-	int ret;
 
-	if (fz_hashdb_open(&db, a->db, &err))
+	if (fz_hashdb_open(db, a->db, &err) || fz_identify_new(id, *db, &err))
 		return trouble("%s", err.text);
-	if (fz_identify_new(&id, db, &err)) {
-		fz_hashdb_close(db);
+	if (a->live ? fz_device_open(&a->dev, &err) || fz_device_reader(a->dev, true, reader, &err) :
+		      fz_log_open(&a->log, a->file, &err))
 		return trouble("%s", err.text);
-	}
-	ret = a->live ? report_live(a, id) : report_log(a, id);
-	fz_identify_free(id);
-	fz_hashdb_close(db);
-	return ret;
+	if (a->live)
+		fz_log_describe(&a->now, fz_device_info(a->dev));
+	return EXIT_DONE;
 }
 
 static int set_format(struct args *a, const char *name)
@@ -171,11 +189,15 @@ int cmd_report(int argc, char **argv)
 		{ "frames", required_argument, NULL, OPT_FRAMES },
 		{ "db", required_argument, NULL, OPT_DB },
 		{ "live", no_argument, NULL, OPT_LIVE },
+		{ "user", required_argument, NULL, OPT_USER },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
 	struct args a = { .db = FZ_HASHDB_PATH, .format = fz_report_text };
-	int c;
+	struct fz_reader *reader = NULL;
+	struct fz_identify *id = NULL;
+	struct fz_hashdb *db = NULL;
+	int c, ret;
 
 	while ((c = next_option(argc, argv, "", options)) != -1) {
 		switch (c) {
@@ -192,6 +214,9 @@ int cmd_report(int argc, char **argv)
 		case OPT_LIVE:
 			a.live = true;
 			break;
+		case OPT_USER:
+			a.user = optarg;
+			break;
 		default:
 			return c == 'h' ? EXIT_DONE : EXIT_TROUBLE;
 		}
@@ -203,5 +228,13 @@ int cmd_report(int argc, char **argv)
 	if (!a.file == !a.live)
 		return usage("report", a.live ? "a log or --live, not both" :
 						"name a log, or use --live");
-	return report(&a);
+	ret = open_all(&a, &db, &id, &reader);
+	if (!ret)
+		ret = a.frames ? report_frames(&a, id, reader) : report(&a, id, reader);
+	if (a.log)
+		fclose(a.log);
+	fz_device_close(a.dev);
+	fz_identify_free(id);
+	fz_hashdb_close(db);
+	return ret;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lockdown.h"
+#include "options.h"
 #include "session.h"
 #include "vms.h"
 
@@ -37,6 +39,32 @@ static void catch_signals(void)
 	for (i = 0; i < sizeof(sig) / sizeof(sig[0]); i++)
 		sigdelset(&outside, sig[i]);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+int session_option(struct session_args *args, const char *name, int c)
+{
+	switch (c) {
+	case OPT_VM:
+		if (args->nvms == SESSION_VMS_MAX)
+			return usage(name, "more than %d --vm; use --all", SESSION_VMS_MAX);
+		args->vm[args->nvms++] = optarg;
+		break;
+	case OPT_ALL:
+		args->all = true;
+		break;
+	case OPT_KEEP:
+		args->keep = true;
+		break;
+	case OPT_LOSSLESS:
+		args->lossless = true;
+		break;
+	case OPT_USER:
+		args->user = optarg;
+		break;
+	default:
+		return c == 'h' ? c : EXIT_TROUBLE;
+	}
+	return EXIT_DONE;
 }
 
 bool session_stopped(void)
@@ -198,6 +226,15 @@ int session_open(struct session *s, const struct session_args *args)
 		session_detach(s);
 		session_close(s);
 	}
+	return ret;
+}
+
+int session_lock(struct session *s, int output)
+{
+	int ret = lock_down(s->args->user, s->dev, !s->args->keep, output);
+
+	if (ret)
+		session_detach(s);
 	return ret;
 }
 

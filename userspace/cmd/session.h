@@ -14,7 +14,16 @@ struct session_args {
 	const char *vm[SESSION_VMS_MAX];	/* --vm */
 	size_t nvms;
 	bool all, keep, lossless;
+	const char *user;			/* --user */
 };
+
+/* The options that watch and record share. */
+#define SESSION_OPTIONS \
+	{ "vm", required_argument, NULL, OPT_VM }, \
+	{ "all", no_argument, NULL, OPT_ALL }, \
+	{ "keep", no_argument, NULL, OPT_KEEP }, \
+	{ "lossless", no_argument, NULL, OPT_LOSSLESS }, \
+	{ "user", required_argument, NULL, OPT_USER }
 
 struct session {
 	struct fz_device *dev;
@@ -28,8 +37,13 @@ struct session {
 	bool seen;			/* some VM was watched during the session */
 };
 
+/* Take option @c of command @name; EXIT_TROUBLE if it is wrong, or 'h' after --help. */
+int session_option(struct session_args *args, const char *name, int c);
+
 /* Open the device, become its reader, attach. 0, or an exit code with the line printed. */
 int session_open(struct session *s, const struct session_args *args);
+/* Before the first record is read; @output as for lock_down(). Detach if it fails. */
+int session_lock(struct session *s, int output);
 /* Wait for records or a signal, at most @ms. */
 void session_wait(struct session *s, int ms);
 /* SIGINT, SIGTERM or SIGHUP came. */

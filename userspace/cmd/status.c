@@ -64,12 +64,7 @@ static int print_json(const struct fz_device *dev, const struct fz_counters *tot
 		      "lossless", !!(info->policy & FZ_POLICY_LOSSLESS),
 		      "attach_new", !!info->attach_new, "kernel", fz_report_string(info->kernel),
 		      "total", counters_json(total), "vms", list);
-	if (!j)
-		return trouble("out of memory");
-	json_dumpf(j, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(j);
-	return EXIT_DONE;
+	return print_object(j);
 }
 
 static int print_text(const struct fz_device *dev, const struct fz_counters *total,

@@ -258,6 +258,11 @@ static int watch(struct watch *w, struct fz_hashdb *db, const struct session_arg
 	fz_log_describe(&w->clock, fz_device_info(w->s.dev));
 	w->rep = (struct fz_report){ .results = fz_identify_results(w->id),
 				     .header = &w->clock, .seq = fz_reader_seq(w->s.reader) };
+	ret = session_lock(&w->s, -1);
+	if (ret) {
+		session_close(&w->s);
+		return ret;
+	}
 	ret = fz_device_list(w->s.dev, &vms, &n, &err);
 	if (!ret) {
 		for (i = 0; i < n && !ret; i++)
@@ -274,12 +279,9 @@ static int watch(struct watch *w, struct fz_hashdb *db, const struct session_arg
 int cmd_watch(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "vm", required_argument, NULL, OPT_VM },
-		{ "all", no_argument, NULL, OPT_ALL },
+		SESSION_OPTIONS,
 		{ "db", required_argument, NULL, OPT_DB },
 		{ "json", no_argument, NULL, OPT_JSON },
-		{ "keep", no_argument, NULL, OPT_KEEP },
-		{ "lossless", no_argument, NULL, OPT_LOSSLESS },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
@@ -292,29 +294,16 @@ int cmd_watch(int argc, char **argv)
 
 	while ((c = next_option(argc, argv, "", options)) != -1) {
 		switch (c) {
-		case OPT_VM:
-			if (args.nvms == SESSION_VMS_MAX)
-				return usage("watch", "more than %d --vm; use --all",
-					     SESSION_VMS_MAX);
-			args.vm[args.nvms++] = optarg;
-			break;
-		case OPT_ALL:
-			args.all = true;
-			break;
 		case OPT_DB:
 			path = optarg;
 			break;
 		case OPT_JSON:
 			w.json = true;
 			break;
-		case OPT_KEEP:
-			args.keep = true;
-			break;
-		case OPT_LOSSLESS:
-			args.lossless = true;
-			break;
 		default:
-			return c == 'h' ? EXIT_DONE : EXIT_TROUBLE;
+			ret = session_option(&args, "watch", c);
+			if (ret)
+				return ret == 'h' ? EXIT_DONE : ret;
 		}
 	}
 	if (optind < argc)

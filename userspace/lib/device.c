@@ -123,6 +123,16 @@ int fz_device_fd(const struct fz_device *dev)
 	return dev->fd;
 }
 
+const unsigned long *fz_device_calls(bool detach, size_t *n)
+{
+	static const unsigned long calls[] = {
+		FZ_IOC_BARRIER, FZ_IOC_LIST, FZ_IOC_STAT, FZ_IOC_DETACH,
+	};
+
+	*n = sizeof(calls) / sizeof(calls[0]) - !detach;
+	return calls;
+}
+
 static const char *refusal(uint32_t bits)
 {
 	if (bits & FZ_REFUSE_ENCRYPTED)

@@ -17,6 +17,8 @@ void fz_device_close(struct fz_device *dev);
 
 const struct fz_info *fz_device_info(const struct fz_device *dev);
 int fz_device_fd(const struct fz_device *dev);
+/* The ioctls that a reader makes once it reads; with @detach, FZ_IOC_DETACH too. */
+const unsigned long *fz_device_calls(bool detach, size_t *n);
 
 /* Watch the VM behind @vm_fd (@flags: FZ_POLICY_*). -EALREADY if it is watched. */
 int fz_device_attach(struct fz_device *dev, int vm_fd, uint32_t flags, uint64_t *id,

@@ -134,6 +134,8 @@ int fz_log_end(struct fz_log_writer *w, enum fz_log_reason reason, uint64_t lost
 uint64_t fz_log_records(const struct fz_log_writer *w);
 /* Something was added since the last seal. */
 bool fz_log_dirty(const struct fz_log_writer *w);
+/* The file's descriptor. */
+int fz_log_fd(const struct fz_log_writer *w);
 /* The hash of the last block written. */
 const uint8_t *fz_log_head(const struct fz_log_writer *w);
 /* Close without an END block unless fz_log_end() was called. */

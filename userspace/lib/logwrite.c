@@ -348,6 +348,11 @@ bool fz_log_dirty(const struct fz_log_writer *w)
 	return w->count || w->bytes > w->sealed;
 }
 
+int fz_log_fd(const struct fz_log_writer *w)
+{
+	return w->fd;
+}
+
 const uint8_t *fz_log_head(const struct fz_log_writer *w)
 {
 	return w->head;

@@ -320,6 +320,9 @@ static void missing(struct printer *p)
 			s_of(l->count), (uint64_t)l->execs, s_of(l->execs),
 			clock_of(p, l->first_time, a), clock_of(p, l->last_time, b));
 	}
+	if (s->disorder)
+		fprintf(p->out, "  %" PRIu64 " record%s earlier than the one before\n", s->disorder,
+			s->disorder == 1 ? " is" : "s are");
 	if (s->ngaps > SHOWN_MAX || s->nlosses > SHOWN_MAX)
 		fprintf(p->out, "  %" PRIu64 " gaps and %" PRIu64 " losses in all\n", s->ngaps,
 			s->nlosses);
