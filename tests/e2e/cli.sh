@@ -99,6 +99,36 @@ ok "report: a broken record makes it incomplete" json "$tmp/report.json" \
 ok "report: the frames, one a line" [ "$(wc -l < "$tmp/frames")" = 9 ]
 run 0 report "$tmp/log" --db "$tmp/db" --format json
 ok "report: the same bytes again" cmp "$tmp/out" "$tmp/report.json"
+# The same records, elsewhere, in other blocks, at another time: the same report to the byte.
+cp "$tmp/frames" "$tmp/frames.first"
+run 0 report "$tmp/log" --db "$tmp/db"
+cp "$tmp/out" "$tmp/report.txt"
+same_report()	# same_report LOG [VARIABLE=VALUE...]
+{
+	local log=$1 format
+
+	shift
+	for format in text json frames; do
+		env "$@" "$fitzroy" report "$log" --db "$tmp/db" --format $format --frames "$tmp/frames" \
+			> "$tmp/out.$format" 2> "$tmp/err" || return 1
+	done
+	sed -i '/^  "head": /d' "$tmp/out.json"
+	cmp "$tmp/out.text" "$tmp/report.txt" && cmp "$tmp/out.frames" "$tmp/frames.first" &&
+		cmp "$tmp/frames" "$tmp/frames.first" &&
+		cmp "$tmp/out.json" <(sed '/^  "head": /d' "$tmp/report.json")
+}
+ok "report: the same in other time zones" same_report "$tmp/log" TZ=Asia/Kolkata
+ok "report: ... and without one" same_report "$tmp/log" -u TZ
+ok "report: ... and locales" same_report "$tmp/log" LC_ALL=de_DE.UTF-8 LANG=tr_TR.UTF-8 TZ=:/nonexistent
+ok "report: ... and memory layouts" same_report "$tmp/log" MALLOC_PERTURB_=165 MALLOC_ARENA_MAX=1
+openssl genpkey -algorithm ed25519 -out "$tmp/key" 2> "$tmp/err" && chmod 600 "$tmp/key" &&
+	openssl pkey -in "$tmp/key" -pubout -out "$tmp/key.pub" 2>> "$tmp/err"
+openssl genpkey -algorithm ed25519 2>> "$tmp/err" | openssl pkey -pubout > "$tmp/other.pub" 2>> "$tmp/err"
+for each in 1 3 1000; do
+	"$mklog" "$tmp/log.$each" $each "$tmp/key" < "$script"
+	ok "report: the same from blocks of $each records, sealed" same_report "$tmp/log.$each"
+done
+ok "report: --frames are for their owner" [ "$(stat -c %a "$tmp/frames")" = 600 ]
 ok "list: works without a module" run 0 list --json
 ok "--help" run 0 --help
 ok "--version" run 0 --version
@@ -106,11 +136,39 @@ for c in list watch record report verify status audit; do
 	ok "$c --help" run 0 $c --help
 done
 
+# ------------------------------------------------------------------------ seals
+{ head -n 4 "$script"; echo seal; sed -n '5,7p' "$script"; echo seal; sed -n '8,$p' "$script"; } > "$tmp/seals"
+"$mklog" "$tmp/sealed" 2 "$tmp/key" < "$tmp/seals"
+ok "verify: a sealed log, and its key" run 0 verify "$tmp/sealed" --pubkey "$tmp/key.pub"
+ok "verify: ... up to where, closed" grep -q '^sealed up to record 12, .* by seal 2, which closes the log' "$tmp/out"
+ok "verify: ... by the given key" grep -q '^sealed by key [0-9a-f]*, the given one' "$tmp/out"
+ok "verify: without the key it says that nothing was compared" run 0 verify "$tmp/sealed"
+ok "verify: ... in words" grep -q 'see --pubkey' "$tmp/out"
+ok "verify: another key is a finding" run 1 verify "$tmp/sealed" --pubkey "$tmp/other.pub"
+ok "verify: ... in words" grep -q 'NOT THE GIVEN ONE' "$tmp/out"
+ok "verify: no seal by the key is a finding" run 1 verify "$tmp/log" --pubkey "$tmp/key.pub"
+ok "verify: ... in words" grep -q 'NOT SEALED' "$tmp/out"
+ok "verify --json: the seals" run 0 verify "$tmp/sealed" --pubkey "$tmp/key.pub" --json
+ok "verify --json: one object" json "$tmp/out" \
+	'(lambda s: (s["key_is_given"], s["seals"], s["records"], s["closed"], s["tail_records"]))(j["sealed"]) == (True, 3, 12, True, 0)'
+(head -n -1 "$tmp/seals"; echo noend) | "$mklog" "$tmp/tail" 2 "$tmp/key"
+ok "verify: a tail behind the last seal" run 1 verify "$tmp/tail" --pubkey "$tmp/key.pub"
+ok "verify: ... how much" eval 'grep -q "^sealed up to record 7, " "$tmp/out" &&
+	grep -q "^unsealed tail: [1-9] records in [0-9]* bytes" "$tmp/out" && grep -q "without a closing seal" "$tmp/out"'
+ok "verify: a private key is no --pubkey" refuse "not an Ed25519 public key" verify "$tmp/log" --pubkey "$tmp/key"
+ok "verify: no such --pubkey" refuse "No such file" verify "$tmp/log" --pubkey "$tmp/none"
+chmod 644 "$tmp/key"
+ok "record: a key that others can read is refused" refuse "is open to others" record --all -o "$tmp/new" --key "$tmp/key"
+chmod 600 "$tmp/key"
+ok "record: a public key cannot sign" refuse "not an Ed25519 private key" record --all -o "$tmp/new" --key <(cat "$tmp/key.pub")
+
 # -------------------------------------------------------------------- bad logs
 size=$(stat -c %s "$tmp/log")
 head -c $((size / 2)) "$tmp/log" > "$tmp/cut"
 ok "verify: a log cut in the middle is a finding" run 1 verify "$tmp/cut"
 ok "verify: names the block" grep -q 'first bad block: [0-9]*; the file ends within block' "$tmp/out"
+ok "verify: ... and the first record that is not there" grep -q '^first bad record: 0, at byte [0-9]* (it says: CPU 0, number 0, ' "$tmp/out"
+ok "verify: ... and the bytes" grep -q '^[0-9]* bytes behind byte 376 are not believed' "$tmp/out"
 ok "report: a cut log is read" run 0 report "$tmp/cut" --db "$tmp/db" --format json
 ok "report: ... and incomplete" json "$tmp/out" \
 	'not j["log"]["complete"] and "ends within block" in j["log"]["missing"]'
@@ -121,6 +179,14 @@ cp "$tmp/log" "$tmp/changed"
 printf X | dd of="$tmp/changed" bs=1 seek=$((size / 2)) conv=notrunc 2> /dev/null
 ok "verify: a changed byte is a finding" run 1 verify "$tmp/changed"
 ok "verify: ... named" grep -q 'was changed' "$tmp/out"
+ok "verify: ... with its record" grep -q '^first bad record: [1-9][0-9]*, at byte [0-9]* (it says: CPU 0, number [1-9][0-9]*, 2025-' "$tmp/out"
+cp "$tmp/sealed" "$tmp/changed2"
+printf X | dd of="$tmp/changed2" bs=1 seek=$((size / 2)) conv=notrunc 2> /dev/null
+ok "verify: what is missing is named" run 1 verify "$tmp/changed2" --pubkey "$tmp/key.pub"
+ok "verify: ... by CPU, number and time" grep -q '^missing: CPU 0, [1-9]* records from number [1-9]*, between 2025-.* and 2025-' "$tmp/out"
+ok "verify --json: the same" run 1 verify "$tmp/changed2" --json
+ok "verify --json: one object" json "$tmp/out" \
+	'j["fault"] == "changed" and j["first_bad"]["seq"] > 1 and j["missing_numbers"][0]["count"] > 0 and j["behind_blocks"] > 2'
 ok "report: a changed log is not complete" run 0 report "$tmp/changed" --db "$tmp/db" --format json
 ok "report: ... and says why" json "$tmp/out" '"was changed" in j["log"]["missing"]'
 (echo "vm 1 v 1"; echo "gap 3"; echo died) | "$mklog" "$tmp/gap"
@@ -135,6 +201,25 @@ for c in "verify" "report --db $tmp/db"; do
 done
 ok "report: no database" refuse "$tmp/none" report "$tmp/log" --db "$tmp/none"
 ok "report: a foreign database" refuse "" report "$tmp/log" --db /bin/true
+chmod g+w "$tmp/db"
+ok "report: a database that its group may write" refuse "may write" report "$tmp/log" --db "$tmp/db"
+chmod g-w,o+w "$tmp/db"
+ok "report: a database that anyone may write" refuse "may write" report "$tmp/log" --db "$tmp/db"
+chmod 444 "$tmp/db"
+if [ "$(id -u)" = 0 ]; then
+	chown 65534 "$tmp/db"
+	ok "report: a read-only database of another user" refuse "belongs to user 65534" report "$tmp/log" --db "$tmp/db"
+	chown 0 "$tmp/db"
+	ok "report: as another user" run 0 report "$tmp/log" --db "$tmp/db" --user nobody --frames "$tmp/frames2"
+	ok "report: ... the same, and not its file" eval 'cmp "$tmp/out" "$tmp/report.txt" && [ "$(stat -c %u "$tmp/frames2")" = 0 ]'
+	ok "verify: as another user" run 0 verify "$tmp/log" --user nobody
+else
+	for i in 1 2 3 4; do
+		n=$((n + 1))
+		echo "ok $n # SKIP needs root"
+	done
+fi
+ok "verify: as no such user" refuse "no user no-such" verify "$tmp/log" --user no-such
 ok "report: --frames where nothing can be written" refuse "$tmp/none/x" \
 	report "$tmp/log" --db "$tmp/db" --frames "$tmp/none/x"
 
@@ -152,6 +237,7 @@ ok "report: an option without its value" refuse "needs a value" report --format
 ok "verify: no log" refuse "name one log" verify
 ok "record: no -o" refuse "name the log" record --all
 ok "record: a bad --timeout" refuse "number of seconds" record --all -o "$tmp/x" --timeout soon
+ok "record: a bad --sync" refuse "number of seconds" record --all -o "$tmp/x" --sync -1
 ok "record: an existing log stays" refuse "exists" record --all -o "$tmp/log"
 ok "audit: a bad id" refuse "not a VM's id" audit --vm 12x
 for c in list status audit watch; do
@@ -184,7 +270,7 @@ with()	# with FAKE EXIT ARGS...: run against the fake device
 	FAKE=$fake FAKE_FILE=$cat FAKE_CALLS=1 LD_PRELOAD=$O/tests/e2e/fakedev.so run "$@"
 }
 if nm "$fitzroy" | grep -q __asan_init; then
-	for i in {1..17}; do
+	for i in {1..31}; do
 		n=$((n + 1))
 		echo "ok $n # SKIP a sanitizer cannot be preloaded over"
 	done
@@ -208,6 +294,41 @@ detach 10000" ]'
 	ok "report --live" with flip 0 report --live --db "$tmp/db" --format json
 	ok "report --live: the changed page" json "$tmp/out" \
 		'[f["page"] for p in j["vms"][0]["programs"] for f in p["findings"]] == [5]'
+	cp "$tmp/out" "$tmp/live"
+	ok "record: a log of the same rings" with flip 0 record -o "$tmp/rec2" --timeout 0.1
+	run 0 report "$tmp/rec2" --db "$tmp/db" --format json
+	ok "report: as the live one, but for the clock" python3 -c '
+import json, sys
+def plain(x):
+    if isinstance(x, dict):
+        return {k: plain(v) for k, v in x.items() if k not in ("first_seen", "last_seen", "attached", "time", "gone")}
+    return [plain(v) for v in x] if isinstance(x, list) else x
+a, b = (plain(json.load(open(f))["vms"]) for f in sys.argv[1:])
+sys.exit(a != b or not a)' "$tmp/live" "$tmp/out"
+	ok "record: sealed" with "" 0 record -o "$tmp/rec3" --key "$tmp/key" --timeout 0.3 --sync 0.1
+	ok "record: ... by its key" run 0 verify "$tmp/rec3" --pubkey "$tmp/key.pub"
+	ok "record: ... with the key from a pipe" \
+		with "" 0 record -o "$tmp/rec3" --force --key <(cat "$tmp/key") --timeout 0.1
+	ok "record: a log is for its owner" [ "$(stat -c %a "$tmp/rec3")" = 600 ]
+	ln -s "$tmp/log" "$tmp/link"
+	ok "record: a symbolic link is not followed" with "" 2 record -o "$tmp/link" --force --timeout 0.1
+	ok "record: ... and nothing stays attached" grep -q "is a symbolic link" "$tmp/err"
+
+	# A crash of the recorder: what it had written is there, and it says what may be missing.
+	FAKE=stream FAKE_FILE=$cat LD_PRELOAD=$O/tests/e2e/fakedev.so \
+		"$fitzroy" record -o "$tmp/killed" --key "$tmp/key" --sync 0.2 > "$tmp/out" 2> "$tmp/err" &
+	sleep 2
+	kill -KILL $!
+	wait $! 2> /dev/null
+	ok "record: killed" run 1 verify "$tmp/killed" --pubkey "$tmp/key.pub" --json
+	ok "record: ... all but the last moment is sealed" json "$tmp/out" \
+		'j["fault"] == "no-end" and not j["broken"] and j["bytes_behind"] == 0 and j["gaps"] == 0 and j["sealed"]["seals"] > 3 and j["records"] >= j["sealed"]["records"] > 80'
+	ok "report: of a recording that was killed" run 0 report "$tmp/killed" --db "$tmp/db" --format json
+	ok "report: ... says so" json "$tmp/out" '"cut off" in j["log"]["missing"] and not j["log"]["complete"]'
+	# What a hostile record might make the reader do ends it at once, and nothing of it is told.
+	for c in "record -o $tmp/escaped --timeout 5" "watch --db $tmp/db"; do
+		ok "${c%% *}: a system call that is not its" with escape 159 $c
+	done
 	ok "--vm: no such VM" with "" 2 watch --vm 7 --db "$tmp/db"
 fi
 

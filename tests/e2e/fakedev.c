@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <fitzroy.h>
@@ -129,14 +130,19 @@ static int info(struct fz_info *i)
 static int barrier(struct fz_barrier *b)
 {
 	struct fz_rec rec = { .size = sizeof(rec), .type = FZ_REC_WRITE };
+	static struct timespec last;
 	static int calls;
-	int i;
+	struct timespec now;
 
 	if (fake("escape") && ++calls > 1)
 		syscall(SYS_open, "/etc/passwd", O_RDONLY);
-	/* The ring's end is not reached: nothing has to wrap. */
-	for (i = 0; fake("stream") && i < 10 && seq < 4000; i++)
+	/* Some a second: the ring's end is not reached, nothing has to wrap. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (fake("stream") && now.tv_sec * 200 + now.tv_nsec / 5000000 !=
+			      last.tv_sec * 200 + last.tv_nsec / 5000000 && seq < 4000) {
+		last = now;
 		put(&rec);
+	}
 	b->time = ~0ULL;
 	return 0;
 }

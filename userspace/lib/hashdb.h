@@ -13,7 +13,7 @@
  * the whole file is verified at open, so truncation and damage are found there.
  * It does not keep out a forger: who can write the database decides what is
  * known. Hence a file is refused if neither root nor the caller owns it, or if
- * anyone may write it.
+ * its group or anyone may write it.
  *
  * A handle is for one thread at a time.
  */

@@ -108,9 +108,9 @@ static int check_owner(const struct stat *st, const char *path, struct fz_error 
 		return fz_fail(err, -EPERM,
 			       "%s belongs to user %u, who could make it say anything; chown or copy it",
 			       path, st->st_uid);
-	if (st->st_mode & 0002)
-		return fz_fail(err, -EPERM,
-			       "anyone may write %s and make it say anything; chmod o-w it", path);
+	if (st->st_mode & 0022)
+		return fz_fail(err, -EPERM, "%s may write %s and make it say anything; chmod go-w it",
+			       st->st_mode & 0002 ? "anyone" : "its group", path);
 	return 0;
 }
 
