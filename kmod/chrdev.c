@@ -58,6 +58,9 @@ static int do_attach(void *arg)
 	int err;
 
 	a->refused = 0;
+	/* The open file is enough to read and to let go, not to watch more. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (a->flags & ~(FZ_POLICY_LOSSLESS | FZ_ATTACH_NEW))
 		return -EINVAL;
 	if (a->flags & FZ_ATTACH_NEW) {

@@ -42,7 +42,8 @@
  *	E2BIG		unknown trailing bytes are not zero
  *	EFAULT		a pointer that cannot be read or written
  *	ENOTTY		no such ioctl
- *	EPERM		the caller lacks CAP_SYS_ADMIN
+ *	EPERM		(open, attach) the caller lacks CAP_SYS_ADMIN. All else is for
+ *			who holds the open file: a reader needs no privilege
  * Attach:
  *	EBADF		vm_fd is not open
  *	ENOTTY		vm_fd is not a KVM virtual machine

@@ -75,9 +75,11 @@ if [ "$cpu" = amd ]; then
 		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off demo.truth")
 	# The initramfs runs this machine's busybox.
 	known=("$guest/debs" "$(command -v busybox)")
-	run=(--guest-out "$dir/truth.img") bare=(--guest-out "$dir/bare-truth.img")
+	openssl genpkey -algorithm ed25519 -out "$dir/key" 2>"$dir/key.log" && chmod 600 "$dir/key" &&
+		openssl pkey -in "$dir/key" -pubout -out "$dir/key.pub" || bail "no key: $(tail -n 1 "$dir/key.log")"
+	run=(--guest-out "$dir/truth.img" --record-arg --key --record-arg "$dir/key") sealed=(--pubkey "$dir/key.pub") bare=(--guest-out "$dir/bare-truth.img")
 else
-	timeout=900 args=() run=() bare=()
+	timeout=900 args=() run=() bare=() sealed=()
 	known=("$(command -v busybox)")
 fi
 
@@ -112,11 +114,18 @@ ok "one VM, nothing lost, no internal error" json run/status.json \
 ok "no violation in any audit" json run/audit.json \
 	'j["violations"] == 0 and j["vms"] and all(v["violations"] == 0 and v["exec"] > 0 for v in j["vms"])'
 ok "none in the counters either" json run/status.json 'j["total"]["violations"] == 0'
-ok "the log is whole and unbroken" "$fitzroy" verify "$dir/run/events.fz"
+ok "the log is whole, unbroken and sealed" "$fitzroy" verify "$dir/run/events.fz" "${sealed[@]}"
 
 "$fitzroy" report "$dir/run/events.fz" --db "$dir/known.db" --format json >"$dir/report.json" 2>"$dir/report.err"
 "$fitzroy" report "$dir/run/events.fz" --db "$dir/known.db" --format frames >"$dir/frames.json" 2>>"$dir/report.err"
 "$fitzroy" report "$dir/run/events.fz" --db "$dir/known.db" >"$dir/report.txt" 2>>"$dir/report.err"
+again()
+{
+	TZ=Asia/Kolkata LC_ALL=de_DE.UTF-8 "$fitzroy" report "$dir/run/events.fz" --db "$dir/known.db" --format json |
+		cmp - "$dir/report.json" &&
+		TZ=America/Lima "$fitzroy" report "$dir/run/events.fz" --db "$dir/known.db" | cmp - "$dir/report.txt"
+}
+ok "the same reports again, elsewhere, to the byte" again
 ok "three reports, no complaint" [ ! -s "$dir/report.err" -a -s "$dir/report.txt" ]
 ok "the report says that the log is complete" json report.json \
 	'j["schema"] == 1 and j["log"]["complete"] is True and j["log"]["lost"] == 0 and j["log"]["gaps"] == []'

@@ -143,6 +143,18 @@ static void test_abi(void)
 	}
 	waitpid(pid, &null, 0);
 	ok(WIFEXITED(null) && !WEXITSTATUS(null), "another user cannot open the device");
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		barrier = (struct fz_barrier){ .size = sizeof(barrier) };
+		a = (struct fz_attach){ .size = sizeof(a), .vm_fd = -1, .flags = FZ_ATTACH_NEW };
+		if (setuid(65534))
+			_exit(9);
+		_exit(ioctl(fd, FZ_IOC_ATTACH, &a) && errno == EPERM &&
+		      !ioctl(fd, FZ_IOC_BARRIER, &barrier) && barrier.time ? 0 : 1);
+	}
+	waitpid(pid, &null, 0);
+	ok(WIFEXITED(null) && !WEXITSTATUS(null), "who gave up root can read and not attach");
 	finish(&vm, id);
 }
 

@@ -116,7 +116,8 @@ static bool found(const uint8_t *p, size_t n, enum fz_log_fault fault, uint64_t 
 		diag("%s", err.text);
 		return false;
 	}
-	is = !s.whole && s.fault == fault && s.bad_block == block && s.seals == seals && s.is_signed;
+	is = !s.whole && s.fault == fault && s.bad_block == block && s.seals == seals &&
+	     s.is_signed;
 	if (!is)
 		diag("%s: %s; block %zu, %zu seals", fz_log_fault_name(s.fault), s.missing,
 		     (size_t)s.bad_block, (size_t)s.seals);

@@ -161,7 +161,8 @@ static int open_all(struct args *a, struct fz_hashdb **db, struct fz_identify **
 
 	if (fz_hashdb_open(db, a->db, &err) || fz_identify_new(id, *db, &err))
 		return trouble("%s", err.text);
-	if (a->live ? fz_device_open(&a->dev, &err) || fz_device_reader(a->dev, true, reader, &err) :
+	if (a->live ? fz_device_open(&a->dev, &err) ||
+		      fz_device_reader(a->dev, true, reader, &err) :
 		      fz_log_open(&a->log, a->file, &err))
 		return trouble("%s", err.text);
 	if (a->live)

@@ -45,7 +45,8 @@ static json_t *count(uint64_t n)
 
 bool fz_report_complete(const struct fz_report *rep)
 {
-	return !rep->missing && !rep->seq->ngaps && !rep->seq->disorder && !rep->results->broken && !rep->lost_pending;
+	return !rep->missing && !rep->seq->ngaps && !rep->seq->disorder &&
+	       !rep->results->broken && !rep->lost_pending;
 }
 
 size_t fz_report_files(const struct fz_results *r, const uint32_t *classes, uint32_t nclasses,

@@ -142,7 +142,7 @@ int fz_sandbox_enter(const struct fz_sandbox *box, struct fz_error *err)
 		ret = become(box->user, err);
 	if (ret)
 		return ret;
-	/* A core dump, or a debugger of the same user, would have the guest's memory and the key. */
+	/* A core dump, or a debugger of the same user, has the guest's memory and the key. */
 	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
 	    syscall(SYS_capset, &head, none) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return fz_fail(err, -errno, "cannot give up privileges: %s", strerror(errno));
