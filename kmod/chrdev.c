@@ -33,7 +33,7 @@ static_assert(sizeof(struct fz_rec) == 128);
 static_assert(sizeof(struct fz_consumer) == 64);
 static_assert(sizeof(struct fz_info) == 152);
 static_assert(sizeof(struct fz_vm_desc) == 56);
-static_assert(sizeof(struct fz_stat) == 16 + 23 * 8);
+static_assert(sizeof(struct fz_stat) == 16 + 24 * 8);
 
 static int do_info(void *arg)
 {

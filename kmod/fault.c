@@ -29,6 +29,8 @@
 #include "mmu.h"
 #include "sweep.h"
 
+#define FZ_IO_MS	10	/* how long a vCPU comes back for I/O in flight to end */
+
 unsigned int fz_mixed_ms = 10;
 unsigned int fz_hold_ms = 100;
 unsigned int fz_flip_cap = 10000;
@@ -169,6 +171,51 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	return true;
 }
 
+void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
+{
+	const struct fz_event_at at = { .gfn = FZ_NO_GFN };
+	DECLARE_BITMAP(ours, FZ_CHUNKS * FZ_CHUNK_FRAMES);
+	const struct fz_step *step = NULL;
+	struct fz_frame *frame;
+	unsigned long hva;
+	unsigned int i;
+
+	/* As fz_fault_step(), for each frame; those that are ours go together. */
+	bitmap_zero(ours, FZ_CHUNKS * FZ_CHUNK_FRAMES);
+	spin_lock(&region->lock);
+	fz_for_each_frame(region, frame, hva, i) {
+		const struct fz_step *s = fz_wx_step(frame->state, FZ_HOST_WRITE);
+
+		if (frame->flags & FZ_F_BUSY) {
+			frame->flags |= FZ_F_DISTURBED;
+		} else if (s->act && s->zap) {
+			step = s;
+			set_state(vm, region, frame, FZ_PINNED);
+			frame->flags |= FZ_F_BUSY;
+			__set_bit(i, ours);
+		} else if (s->act) {
+			set_state(vm, region, frame, s->next);
+		}
+	}
+	spin_unlock(&region->lock);
+	if (!step)
+		return;
+
+	fz_mmu_zap(vm->kvm, region->key << FZ_REGION_SHIFT, FZ_REGION_SIZE, false);
+
+	spin_lock(&region->lock);
+	for_each_set_bit(i, ours, FZ_CHUNKS * FZ_CHUNK_FRAMES) {
+		hva = (region->key << FZ_REGION_SHIFT) + ((unsigned long)i << PAGE_SHIFT);
+		frame = fz_region_frame(region, hva);
+		frame->flags &= ~(FZ_F_BUSY | FZ_F_NO_HOST | FZ_F_UNLOGGED | FZ_F_WANT_MIXED);
+		fz_count(vm, zaps);
+		log_step(vm, step, &at);
+		set_state(vm, region, frame, step->next);
+	}
+	spin_unlock(&region->lock);
+	fz_sweep_kick(FZ_QUIET_MS);
+}
+
 void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		    struct kvm_page_fault *fault)
 {
@@ -279,16 +326,33 @@ static void limit_level(struct fz_vm *vm, unsigned long hva,
 }
 
 /* Is a write by the host to the frame trapped, or named as one that can't be? */
-static bool host_cannot_write(struct fz_vm *vm, struct fz_frame *frame,
+static bool host_cannot_write(struct fz_vm *vm, const struct fz_frame *frame,
 			      unsigned long hva, kvm_pfn_t pfn)
 {
-	if (atomic_read(&vm->kvm->arch.assigned_device_count))
-		fz_vm_miss(vm, FZ_MISS_VFIO);
-	else if (fz_host_pinned(pfn))
-		/* I/O in flight: not to be vouched for until it is done. */
-		frame->flags |= FZ_F_WANT_MIXED;
 	return (frame->flags & FZ_F_NO_HOST) ||
 	       fz_host_protected(vm->kvm->mm, hva, pfn);
+}
+
+/*
+ * Shall the vCPU come back when I/O that may write to the frame has ended? What
+ * does not end soon can't be waited for: the frame is to be mixed.
+ */
+static bool wait_for_io(struct fz_vm *vm, struct fz_frame *frame, kvm_pfn_t pfn)
+{
+	if (atomic_read(&vm->kvm->arch.assigned_device_count)) {
+		/* All of its memory is pinned, for as long as it lives. */
+		fz_vm_miss(vm, FZ_MISS_VFIO);
+		return false;
+	}
+	if (!fz_host_in_flight(pfn))
+		return false;
+	if (time_after_eq(jiffies, READ_ONCE(vm->io_patience))) {
+		if ((u32)jiffies - frame->stamp < msecs_to_jiffies(FZ_IO_MS))
+			return true;
+		WRITE_ONCE(vm->io_patience, jiffies + HZ);
+	}
+	frame->flags |= FZ_F_WANT_MIXED;
+	return false;
 }
 
 void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
@@ -326,7 +390,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 			/* Protected before it was mapped: begin again. */
 			set_state(vm, region, frame, FZ_DIRTY);
 			fz_count(vm, retries);
-		} else if (hold_for_room(vm)) {
+		} else if (wait_for_io(vm, frame, fz_pf_pfn(fault)) || hold_for_room(vm)) {
 			fz_count(vm, retries);
 		} else {
 			grant(vm, region, frame, &at, fz_pf_pfn(fault));

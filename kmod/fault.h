@@ -38,6 +38,12 @@ void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 			 gfn_t gfn);
 
+/*
+ * The VMM is about to write to somewhere in the region: FZ_HOST_WRITE for all of
+ * its frames, with one zap. Contexts as fz_fault_step().
+ */
+void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region);
+
 /* KVM drops the entries of [start, end); mmu_lock held for write. */
 void fz_fault_unmap(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 		    gfn_t start, gfn_t end);

@@ -130,10 +130,14 @@ static void on_encrypt(struct fz_vm *vm, struct pt_regs *regs)
 	fz_sweep_kick(1);
 }
 
-/* vm_fault_t do_wp_page(vmf): a process writes to a read-only page; its entry is locked */
-static void on_wp_fault(struct fz_vm *vm, struct pt_regs *regs)
+/*
+ * int ptep_set_access_flags(vma, address, ptep, entry, dirty): an entry in use gets
+ * new permissions, small or hugetlb's; it is locked
+ */
+static void on_set_entry(struct fz_vm *vm, struct pt_regs *regs)
 {
-	fz_host_fault((void *)regs->di);
+	fz_host_fault((void *)regs->di, regs->si, (void *)regs->dx,
+		      (pte_t){ .pte = regs->cx }, (int)regs->r8);
 }
 
 static void call(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
@@ -158,7 +162,7 @@ static struct hook hooks[] = {
 	HOOK("kvm_arch_commit_memory_region", on_commit_slot),
 	HOOK("kvm_mmu_hugepage_adjust", on_adjust, .by = BY_VCPU),
 	HOOK(FZ_SYM_FAULTIN, on_faultin, .by = BY_VCPU),
-	HOOK("do_wp_page", on_wp_fault, .by = BY_MM),
+	HOOK("ptep_set_access_flags", on_set_entry, .by = BY_MM),
 	HOOK("kvm_arch_post_init_vm", on_birth),
 };
 

@@ -4,13 +4,17 @@
  *
  * A VMM's devices, vhost, io_uring and every get_user_pages() for writing need a
  * writable page-table entry of the VMM. So a frame that is to be executable gets
- * a read-only one, and the write-protect fault that the next writer takes makes
- * the frame DIRTY before the entry turns writable: the same W^X, one table up.
+ * a read-only one, and when the next writer's fault makes the entry writable the
+ * frame becomes DIRTY first: the same W^X, one table up. An entry that is in use
+ * turns writable in one function; every other way to a writable entry begins with
+ * an MMU notifier call. Documentation/wx-states.rst has the table.
  *
- * Out of reach: other processes that share the memory, hugetlb, and devices that
- * write by physical address. These are named per VM (fz_vm_miss()).
+ * Out of reach: others who share the memory, device memory, 1 GiB pages, devices
+ * that write by physical address. These are named per VM (fz_vm_miss()).
  */
-#include <linux/hugetlb_inline.h>
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
@@ -20,6 +24,9 @@
 #include "compat/kvm.h"
 #include "fault.h"
 #include "host.h"
+#include "sweep.h"
+
+bool fz_trap_hugetlb = true;
 
 /* The middle entry of @hva, read once; none if there is no table for it. */
 static pmd_t *walk(struct mm_struct *mm, unsigned long hva, pmd_t *value)
@@ -54,62 +61,115 @@ static void flush_cpu(void *unused)
 	__flush_tlb_all();
 }
 
-/* Take W from the small entry. Return true if it had it: then TLBs may have it too. */
-static bool protect_entry(struct mm_struct *mm, unsigned long hva, pmd_t *pmd,
-			  pmd_t value, bool *gone)
+/*
+ * May anybody but @vma itself write to the file that it maps? A file without a
+ * name that only the mapping holds (MAP_ANONYMOUS, or a memfd that was closed) has
+ * no other descriptor or mapping.
+ */
+static bool others_write(const struct vm_area_struct *vma)
 {
-	spinlock_t *ptl = pte_lockptr(mm, &value);
-	pte_t *pte;
-	bool had = false;
+	const struct file *file = vma->vm_file;
+	const struct inode *inode;
 
+	if (!file)
+		return false;
+	inode = file_inode(file);
+	return file_count(file) > 1 || d_count(file->f_path.dentry) > 1 ||
+	       atomic_read(&inode->i_count) > 1 || inode->i_nlink;
+}
+
+/* Can host writes to hugetlb memory at @hva be trapped? */
+static bool can_trap_hugetlb(struct vm_area_struct *vma, unsigned long hva)
+{
+	/* A write to a huge page touches all frames of it: no more than a region's. */
+	if (!READ_ONCE(fz_trap_hugetlb) || huge_page_size(hstate_vma(vma)) != PMD_SIZE)
+		return false;
+	/* Processes that share 1 GiB of it share its table: W for one is W for all. */
+	return !(vma->vm_flags & VM_MAYSHARE) || (hva & PUD_MASK) < vma->vm_start ||
+	       (hva & PUD_MASK) + PUD_SIZE > vma->vm_end || !others_write(vma);
+}
+
+/*
+ * Take W from the entry, which is small, or a huge one of hugetlb, and from the
+ * TLBs. 0, or -EAGAIN. @flushed: it had W. @of_file: the page is a file's.
+ */
+static int take_write(struct vm_area_struct *vma, unsigned long hva, pmd_t *pmd,
+		      pmd_t value, bool *flushed, bool *of_file)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	bool huge = is_vm_hugetlb_page(vma);
+	spinlock_t *ptl = huge ? pmd_lockptr(mm, pmd) : pte_lockptr(mm, &value);
+	int err = -EAGAIN;
+	pte_t *pte, now;
+
+	*flushed = false;
+	*of_file = false;
 	spin_lock(ptl);
-	*gone = pmd_val(READ_ONCE(*pmd)) != pmd_val(value);
-	if (!*gone) {
-		pte = pte_offset_kernel(&value, hva);
-		had = pte_present(*pte) && pte_write(*pte);
-		if (had)
-			ptep_set_wrprotect(mm, hva, pte);
-	}
+	if (pmd_val(READ_ONCE(*pmd)) != pmd_val(value))
+		goto out;
+	pte = huge ? (pte_t *)pmd : pte_offset_kernel(&value, hva);
+	now = READ_ONCE(*pte);
+	/* Not there, or there for NUMA balancing: KVM's own fault sees to it. */
+	if (!pte_present(now) || pte_protnone(now))
+		goto out;
+	err = 0;
+	*of_file = !vma_is_anonymous(vma) && pfn_valid(pte_pfn(now)) &&
+		   !folio_test_anon(page_folio(pte_page(now)));
+	*flushed = pte_write(now);
+	if (*flushed)
+		ptep_set_wrprotect(mm, hva, pte);
+out:
 	spin_unlock(ptl);
-	return had;
+	if (*flushed) {
+		/* As inc_mm_tlb_gen(): a CPU that left the mm flushes when it comes back. */
+		atomic64_inc_return(&mm->context.tlb_gen);
+		on_each_cpu_mask(mm_cpumask(mm), flush_cpu, NULL, true);
+	}
+	return err;
 }
 
 static int protect(struct fz_vm *vm, struct mm_struct *mm, unsigned long hva)
 {
 	struct vm_area_struct *vma = find_vma(mm, hva);
 	pmd_t *pmd, value;
-	bool gone;
+	bool flushed, of_file;
+	int err;
 
 	if (!vma || hva < vma->vm_start)
 		return -EAGAIN;
-	if (is_vm_hugetlb_page(vma) || (vma->vm_flags & (VM_PFNMAP | VM_IO))) {
+	if ((vma->vm_flags & (VM_PFNMAP | VM_IO)) || vma_is_dax(vma) ||
+	    (is_vm_hugetlb_page(vma) && !can_trap_hugetlb(vma, hva))) {
 		fz_vm_miss(vm, FZ_MISS_HOST_WRITES);
+		if (others_write(vma))
+			fz_vm_miss(vm, FZ_MISS_SHARED);
 		return -EOPNOTSUPP;
 	}
-	if (vma->vm_flags & VM_SHARED)
-		fz_vm_miss(vm, FZ_MISS_SHARED);
 
 	pmd = walk(mm, hva, &value);
-	/* Not mapped yet: KVM will map it, and fz_host_protected() will look again. */
+	/* Not mapped: KVM maps it now, and the guest comes back. */
 	if (pmd_none(value) || !pmd_present(value))
-		return 0;
-	if (!pmd || pmd_leaf(value)) {
+		return -EAGAIN;
+	if (!pmd || (pmd_leaf(value) && !is_vm_hugetlb_page(vma))) {
 		/* Huge: KVM maps the region in 4 KiB from now on anyway. */
 		WRITE_ONCE(vm->split_hva, hva);
 		schedule_work(&vm->split);
 		return -EAGAIN;
 	}
-	if (protect_entry(mm, hva, pmd, value, &gone)) {
-		/* As inc_mm_tlb_gen(): a CPU that left the mm flushes when it comes back. */
-		atomic64_inc_return(&mm->context.tlb_gen);
-		on_each_cpu_mask(mm_cpumask(mm), flush_cpu, NULL, true);
+	err = take_write(vma, hva, pmd, value, &flushed, &of_file);
+	if (flushed)
+		fz_count(vm, host_flushes);
+	if (of_file) {
+		WRITE_ONCE(vm->files, true);
+		if (others_write(vma))
+			fz_vm_miss(vm, FZ_MISS_SHARED);
 	}
-	return gone ? -EAGAIN : 0;
+	return err;
 }
 
 int fz_host_protect(struct fz_vm *vm, unsigned long hva)
 {
 	struct mm_struct *mm = vm->kvm->mm;
+	bool files = READ_ONCE(vm->files);
 	int err;
 
 	/* The mm outlives the VM, but its tables may be on their way out. */
@@ -117,7 +177,65 @@ int fz_host_protect(struct fz_vm *vm, unsigned long hva)
 		return -EAGAIN;
 	err = protect(vm, mm, hva & PAGE_MASK);
 	mmap_read_unlock(mm);
+	if (!files && READ_ONCE(vm->files))
+		fz_sweep_kick(FZ_LOOK_MS);
 	return err;
+}
+
+int fz_host_protect_own(unsigned long hva)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool flushed, of_file;
+	pmd_t *pmd, value;
+	int err = -EFAULT;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, hva);
+	pmd = walk(mm, hva, &value);
+	if (vma && hva >= vma->vm_start && pmd && pmd_present(value) && !pmd_leaf(value))
+		err = take_write(vma, hva, pmd, value, &flushed, &of_file);
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/* Look whether others may write to the files that @slot is made of. */
+static void look_at(struct fz_vm *vm, struct mm_struct *mm,
+		    const struct kvm_memory_slot *slot)
+{
+	unsigned long hva = slot->userspace_addr;
+	unsigned long end = hva + (slot->npages << PAGE_SHIFT);
+	struct vm_area_struct *vma;
+
+	for (vma = find_vma(mm, hva); vma && vma->vm_start < end;
+	     vma = find_vma(mm, vma->vm_end)) {
+		if (!(vma->vm_flags & VM_SHARED) || !others_write(vma))
+			continue;
+		fz_vm_miss(vm, FZ_MISS_SHARED);
+		if (is_vm_hugetlb_page(vma) && !can_trap_hugetlb(vma, vma->vm_start))
+			fz_vm_miss(vm, FZ_MISS_HOST_WRITES);
+	}
+}
+
+bool fz_host_look(struct fz_vm *vm)
+{
+	struct mm_struct *mm = vm->kvm->mm;
+	struct kvm_memory_slot *slot;
+	int bucket, idx;
+
+	if (!READ_ONCE(vm->files) || (READ_ONCE(vm->info.not_covered) & FZ_MISS_SHARED))
+		return false;
+	if (!mmget_not_zero(mm))
+		return false;
+	idx = srcu_read_lock(&vm->kvm->srcu);
+	if (mmap_read_trylock(mm)) {
+		kvm_for_each_memslot(slot, bucket, __kvm_memslots(vm->kvm, 0))
+			look_at(vm, mm, slot);
+		mmap_read_unlock(mm);
+	}
+	srcu_read_unlock(&vm->kvm->srcu, idx);
+	mmput_async(mm);
+	return true;
 }
 
 /* Split a huge page of the VMM's. A worker can sleep; the guest comes back meanwhile. */
@@ -150,32 +268,71 @@ bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn)
 	/* With interrupts off no table that this walks is freed. */
 	local_irq_save(flags);
 	pmd = walk(mm, hva, &value);
-	if (pmd && pmd_present(value) && !pmd_leaf(value)) {
+	if (pmd && pmd_present(value) && pmd_leaf(value)) {
+		/* Only hugetlb's huge entries turn writable where the trap is. */
+		is = !pmd_write(value) && !pmd_protnone(value) &&
+		     pmd_pfn(value) + ((hva & ~PMD_MASK) >> PAGE_SHIFT) == pfn &&
+		     pfn_valid(pfn) && folio_test_hugetlb(page_folio(pfn_to_page(pfn)));
+	} else if (pmd && pmd_present(value)) {
 		pte = READ_ONCE(*pte_offset_kernel(&value, hva));
-		is = pte_present(pte) && !pte_write(pte) && pte_pfn(pte) == pfn;
+		is = pte_present(pte) && !pte_protnone(pte) && !pte_write(pte) &&
+		     pte_pfn(pte) == pfn;
 	}
 	local_irq_restore(flags);
 	return is;
 }
 
-bool fz_host_pinned(kvm_pfn_t pfn)
+/* How many references to the folio nothing but I/O explains. */
+static int unexplained(struct folio *folio)
 {
-	return pfn_valid(pfn) && folio_maybe_dma_pinned(page_folio(pfn_to_page(pfn)));
+	/* Count these first: what comes meanwhile is in the other count only. */
+	int refs = folio_ref_count(folio);
+	int known = fz_folio_mapcount(folio) + 1;	/* and KVM's, in this fault */
+
+	if (folio_test_anon(folio))
+		known += folio_test_swapcache(folio) ? folio_nr_pages(folio) : 0;
+	else if (READ_ONCE(folio->mapping))
+		known += fz_folio_cache_refs(folio) + folio_test_private(folio);
+	/* On no LRU list: in a batch, or with who took it off. */
+	if (!folio_test_hugetlb(folio) && !folio_test_lru(folio))
+		known++;
+	return max(refs - known, 0);
 }
 
-void fz_host_fault(struct vm_fault *vmf)
+bool fz_host_in_flight(kvm_pfn_t pfn)
 {
-	unsigned long hva = vmf->address & PAGE_MASK;
+	struct folio *folio;
+
+	if (!pfn_valid(pfn) || PageReserved(pfn_to_page(pfn)))
+		return false;
+	folio = page_folio(pfn_to_page(pfn));
+	if (folio_maybe_dma_pinned(folio))
+		return true;
+	if (!unexplained(folio))
+		return false;
+	/* A batch of pages for another list takes references as well. */
+	fz_drain_lru_batches();
+	return unexplained(folio);
+}
+
+void fz_host_fault(struct vm_area_struct *vma, unsigned long hva, const pte_t *pte,
+		   pte_t next, bool set)
+{
+	const struct fz_event_at at = { .gfn = FZ_NO_GFN };
 	struct fz_region *region;
 	struct fz_vm *vm;
 
 	/* Called under the entry's lock: it turns writable only after this. */
-	fz_vm_for_each_mm(vm, vmf->vma->vm_mm) {
-		const struct fz_event_at at = { .gfn = FZ_NO_GFN };
-
+	if (!set || !pte_write(next) || pte_write(READ_ONCE(*pte)))
+		return;
+	fz_vm_for_each_mm(vm, vma->vm_mm) {
 		region = fz_frames_region(&vm->frames, hva);
-		if (region)
-			fz_fault_step(vm, region, hva, FZ_HOST_WRITE, &at, 0);
+		if (!region)
+			continue;
+		if (is_vm_hugetlb_page(vma))
+			fz_fault_host_write_region(vm, region);
+		else
+			fz_fault_step(vm, region, hva & PAGE_MASK, FZ_HOST_WRITE, &at, 0);
 	}
 }
 

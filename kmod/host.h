@@ -8,7 +8,9 @@
 #include <linux/mm_types.h>
 #include "vm.h"
 
-struct vm_fault;
+#define FZ_LOOK_MS	1000	/* how often to look who else has a VM's memory */
+
+extern bool fz_trap_hugetlb;
 
 /*
  * Make the VMM's own mapping of the page at @hva read-only, so that its next
@@ -18,14 +20,30 @@ struct vm_fault;
  */
 int fz_host_protect(struct fz_vm *vm, unsigned long hva);
 
+/* The same for a small page of the current process, to prove that the trap works. */
+int fz_host_protect_own(unsigned long hva);
+
 /* Does the VMM map @pfn at @hva, read-only? Must be under RCU. */
 bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn);
 
-/* May hardware or I/O in flight write to the page whatever the page tables say? */
-bool fz_host_pinned(kvm_pfn_t pfn);
+/*
+ * May I/O in flight, or hardware, write to the page whatever the page tables say?
+ * True also if it can't be told. Only of a page that KVM is mapping.
+ */
+bool fz_host_in_flight(kvm_pfn_t pfn);
 
-/* Entry of do_wp_page(): a process is about to write to a read-only page of its own. */
-void fz_host_fault(struct vm_fault *vmf);
+/*
+ * Entry of ptep_set_access_flags(): the entry @pte for @hva, which is locked, will
+ * be @next if @set. hugetlb's entries too.
+ */
+void fz_host_fault(struct vm_area_struct *vma, unsigned long hva, const pte_t *pte,
+		   pte_t next, bool set);
+
+/*
+ * Have others meanwhile come to share the VM's memory? Return true if it takes
+ * another look later. @vm is pinned.
+ */
+bool fz_host_look(struct fz_vm *vm);
 
 /* Wait for what fz_host_protect() put off. @vm is out of the table. */
 void fz_host_flush(struct fz_vm *vm);

@@ -9,6 +9,7 @@
 #include "compat/kvm.h"
 #include "fault.h"
 #include "hooks.h"
+#include "host.h"
 #include "prove.h"
 #include "rings.h"
 #include "sweep.h"
@@ -26,6 +27,8 @@ module_param_named(mixed_ms, fz_mixed_ms, uint, 0644);
 MODULE_PARM_DESC(mixed_ms, "how long a frame may be written while it executes, ms (default 10)");
 module_param_named(flip_cap, fz_flip_cap, uint, 0644);
 MODULE_PARM_DESC(flip_cap, "re-executions of a frame per second before it is mixed (default 10000)");
+module_param_named(trap_hugetlb, fz_trap_hugetlb, bool, 0644);
+MODULE_PARM_DESC(trap_hugetlb, "trap the VMM's writes to 2 MiB hugetlb pages; N: name them as unseen (default Y)");
 module_param_named(max_vms, fz_max_vms, uint, 0644);
 MODULE_PARM_DESC(max_vms, "VMs that can be watched at once (default 1024)");
 

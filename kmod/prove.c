@@ -21,6 +21,7 @@
 #include <linux/workqueue.h>
 #include "compat/kvm.h"
 #include "hooks.h"
+#include "host.h"
 #include "mmu.h"
 #include "prove.h"
 
@@ -160,13 +161,13 @@ static noinline void split_nothing(struct kvm *kvm, unsigned long address)
 }
 STACK_FRAME_NON_STANDARD(split_nothing);
 
-/* A page that was only read is the shared zero page: a write to it traps. */
+/* A write to a page that has lost W gives W back, where the trap is. */
 static long write_read_only(struct vm_files *f)
 {
 	u8 __user *page = (u8 __user *)(f->user + 2 * PAGE_SIZE);
-	u8 value;
 
-	return get_user(value, page) ?: put_user(value, page);
+	return put_user(1, page) ?: fz_host_protect_own(f->user + 2 * PAGE_SIZE) ?:
+	       put_user(2, page);
 }
 
 static long live(struct vm_files *f)

@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 #include "compat/kvm.h"
 #include "fault.h"
+#include "host.h"
 #include "mmu.h"
 #include "rings.h"
 #include "sweep.h"
@@ -124,6 +125,8 @@ static unsigned int sweep_vm(struct fz_vm *vm)
 			return 0;
 		}
 	}
+	if (fz_host_look(vm))
+		again = FZ_LOOK_MS;
 	if (READ_ONCE(vm->suspect) && xchg(&vm->suspect, false)) {
 		xa_for_each(regions, key, region)
 			revoke_suspects(vm, region);

@@ -199,6 +199,7 @@ static struct fz_vm *new_vm(struct kvm *kvm, u32 flags)
 	spin_lock_init(&vm->pin_lock);
 	fz_frames_init(&vm->frames);
 	fz_host_init_vm(vm);
+	vm->io_patience = jiffies;
 	vm->kvm = kvm;
 	vm->info.flags = flags;
 	vm->info.attached = ktime_get_ns();

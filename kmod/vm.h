@@ -25,7 +25,9 @@
  * @pin_lock: guards the end of @kvm
  * @gone: out of the table; no new pins
  * @suspect: a frame of it is marked so
+ * @files: some of its memory is a file's: others may come to share it
  * @recheck: it may have turned to memory that can't be read
+ * @io_patience: jiffies from which on to wait again for I/O in flight to end
  * @hold_since: when a vCPU began to wait for room in the ring, ns; 0 = none does
  * @info: what FZ_IOC_LIST says
  * @frames: the state of its frames
@@ -44,7 +46,9 @@ struct fz_vm {
 	spinlock_t pin_lock;
 	bool gone;
 	bool suspect;
+	bool files;
 	bool recheck;
+	unsigned long io_patience;
 	u64 hold_since;
 	struct fz_vm_info {
 		u64 id;

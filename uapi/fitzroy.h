@@ -333,8 +333,8 @@ struct fz_info {
 #define FZ_REFUSE_PRIVATE	(1U << 1)	/* guest_memfd: its memory can't be read */
 #define FZ_REFUSE_NO_TDP	(1U << 2)	/* shadow paging */
 #define FZ_MISS_VFIO		(1U << 4)	/* a device writes its memory unseen */
-#define FZ_MISS_SHARED		(1U << 5)	/* other processes may write its memory unseen */
-#define FZ_MISS_HOST_WRITES	(1U << 6)	/* its own VMM may: hugetlb, device memory */
+#define FZ_MISS_SHARED		(1U << 5)	/* others who share its memory may write it unseen */
+#define FZ_MISS_HOST_WRITES	(1U << 6)	/* its own VMM may: device memory, some hugetlb */
 
 /**
  * struct fz_attach - FZ_IOC_ATTACH: watch a VM, or all VMs to come
@@ -430,6 +430,8 @@ struct fz_list {
  *	in the kernel log
  * @verified: executable frames compared with their capture by the sweep
  * @drifts: of these, those that had changed unseen
+ * @host_flushes: times that the CPUs which run the VMM had to flush their TLBs,
+ *	because its mapping of a frame lost W
  */
 struct fz_counters {
 	__u64 grants;
@@ -455,6 +457,7 @@ struct fz_counters {
 	__u64 errors;
 	__u64 verified;
 	__u64 drifts;
+	__u64 host_flushes;
 };
 
 /**

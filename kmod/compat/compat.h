@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/pagevec.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -30,6 +31,59 @@ static inline long fz_get_user_page(struct mm_struct *mm, unsigned long addr,
 	return get_user_pages_remote(mm, addr, 1, flags, page, NULL, NULL);
 #else
 	return get_user_pages_remote(mm, addr, 1, flags, page, NULL);
+#endif
+}
+
+/* How many page-table entries map pages of the folio. */
+static inline int fz_folio_mapcount(struct folio *folio)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return folio_mapcount(folio);
+#else
+	int i, entire, nr = folio_nr_pages(folio), sum = 0;
+
+	if (!folio_test_large(folio))
+		return atomic_read(&folio->_mapcount) + 1;
+	entire = folio_entire_mapcount(folio);
+	if (folio_test_hugetlb(folio))
+		return entire;
+	for (i = 0; i < nr; i++)
+		sum += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	/* These count a huge mapping in each small page too. */
+	if (!folio_test_anon(folio))
+		sum -= entire * nr;
+	else if (folio_test_double_map(folio))
+		sum -= nr;
+#endif
+	return sum + entire;
+#endif
+}
+
+/* The references that the page cache holds on a folio that is in it. */
+static inline int fz_folio_cache_refs(struct folio *folio)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	if (folio_test_hugetlb(folio))
+		return 1;
+#endif
+	return folio_nr_pages(folio);
+}
+
+/* Empty this CPU's batches of pages on their way between LRU lists. Any context with interrupts on. */
+static inline void fz_drain_lru_batches(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	struct pagevec none;
+
+	/* What is exported is the release of a batch, which begins with that. */
+	pagevec_init(&none);
+	__pagevec_release(&none);
+#else
+	struct folio_batch none;
+
+	folio_batch_init(&none);
+	__folio_batch_release(&none);
 #endif
 }
 

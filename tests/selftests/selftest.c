@@ -147,7 +147,7 @@ static int hold(void)
 int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
-		wx_tests, host_tests, life_tests, change_tests, fds_tests, storm_tests,
+		wx_tests, host_tests, host_mem_tests, life_tests, change_tests, fds_tests, storm_tests,
 		device_tests, modes_tests, nested_tests,
 	};
 	const struct test *test;

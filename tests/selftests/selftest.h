@@ -60,13 +60,19 @@ __u64 sum(__u64 first, __u64 n);
  */
 int spin(int seconds);
 
+/* Write @value to a file of the kernel's. */
+void put(const char *path, const char *value);
+
+/* What of the VM is said not to be covered: FZ_MISS_*. */
+__u32 not_covered(__u64 id);
+
 struct test {
 	const char *name;
 	void (*fn)(void);
 };
 
 /* Each ends with an empty entry. */
-extern const struct test wx_tests[], host_tests[], life_tests[], device_tests[],
+extern const struct test wx_tests[], host_tests[], host_mem_tests[], life_tests[], device_tests[],
 			 change_tests[], fds_tests[], storm_tests[], modes_tests[], nested_tests[];
 
 #endif

@@ -102,23 +102,42 @@ void vm_add_vcpu(struct vm *vm)
 	vm->nvcpus++;
 }
 
+void *vm_map(int flags, int fd)
+{
+	uint8_t *room, *mem;
+
+	/* Find room for it at an address that can be mapped by 2 MiB pages. */
+	room = mmap(NULL, MEM_BYTES + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
+	if (room == MAP_FAILED)
+		err(2, "mmap");
+	mem = (uint8_t *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
+	munmap(room, MEM_BYTES + HUGE);
+	mem = mmap(mem, MEM_BYTES, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+		   fd, 0);
+	if (mem == MAP_FAILED)
+		err(2, "mmap of guest memory");
+	return mem;
+}
+
 void vm_new(struct vm *vm, unsigned int nvcpus)
 {
+	void *mem = vm_map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	madvise(mem, MEM_BYTES, MADV_HUGEPAGE);
+	vm_new_on(vm, nvcpus, mem);
+}
+
+void vm_new_on(struct vm *vm, unsigned int nvcpus, void *mem)
+{
 	memset(vm, 0, sizeof(*vm));
+	vm->mem = mem;
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm < 0)
 		err(2, "/dev/kvm");
 	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		err(2, "KVM_CREATE_VM");
-
-	/* Aligned, so that it can be backed, and mapped, by 2 MiB pages. */
-	vm->mem = mmap(NULL, MEM_BYTES + HUGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (vm->mem == MAP_FAILED)
-		err(2, "mmap");
-	vm->mem = (uint8_t *)(((uintptr_t)vm->mem + HUGE - 1) & ~(HUGE - 1));
-	madvise(vm->mem, MEM_BYTES, MADV_HUGEPAGE);
 	put_tables(vm);
 	if (vm_slot(vm, 0, 0, MEM_BYTES, vm->mem, 0))
 		err(2, "KVM_SET_USER_MEMORY_REGION");

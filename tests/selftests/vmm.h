@@ -49,10 +49,16 @@ struct vm {
 
 /* Make a VM; dies with a message on any failure: the test bed is broken then. */
 void vm_new(struct vm *vm, unsigned int nvcpus);
+
+/* The same, with MEM_BYTES at @mem, aligned to HUGE, as its memory. */
+void vm_new_on(struct vm *vm, unsigned int nvcpus, void *mem);
 void vm_free(struct vm *vm);
 
 /* Add a vCPU, also while others run. */
 void vm_add_vcpu(struct vm *vm);
+
+/* mmap(2) MEM_BYTES, aligned to HUGE; dies on failure. */
+void *vm_map(int flags, int fd);
 
 /* Set or remove (@bytes 0) memory slot @slot. Return 0 or a negative errno. */
 int vm_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t bytes, void *mem,

@@ -20,7 +20,7 @@ static const struct {
 	COUNTER(write_faults), COUNTER(read_faults), COUNTER(zaps), COUNTER(retries),
 	COUNTER(held), COUNTER(hold_timeouts), COUNTER(frames), COUNTER(exec_frames),
 	COUNTER(memory), COUNTER(violations), COUNTER(errors), COUNTER(verified),
-	COUNTER(drifts),
+	COUNTER(drifts), COUNTER(host_flushes),
 };
 
 #define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
