@@ -51,10 +51,10 @@ static void read_into(struct vm *vm, __u64 gpa)
 	close(pipes[1]);
 }
 
-/* How much of the memory at @mem is mapped by huge entries, in KiB. */
+/* How much of the mapping that @mem is in is mapped by huge entries, in KiB. */
 static unsigned long huge_kib(const void *mem)
 {
-	unsigned long start, kib, sum = 0;
+	unsigned long start, end, kib, sum = 0;
 	char line[256];
 	bool in = false;
 	FILE *f = fopen("/proc/self/smaps", "r");
@@ -62,8 +62,8 @@ static unsigned long huge_kib(const void *mem)
 	if (!f)
 		err(2, "smaps");
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-", &start) == 1 && strchr(line, '-') < strchr(line, ' '))
-			in = start == (uintptr_t)mem;
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			in = (uintptr_t)mem >= start && (uintptr_t)mem < end;
 		else if (in && (sscanf(line, "AnonHugePages: %lu", &kib) == 1 ||
 				sscanf(line, "ShmemPmdMapped: %lu", &kib) == 1))
 			sum += kib;
