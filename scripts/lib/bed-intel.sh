@@ -15,6 +15,7 @@ intel_files()
 		printf '%s\n' "$SCRIPT"
 	else
 		qemu_files
+		[ -z "$SETUP" ] || printf '%s\n' "$SETUP"
 		for f in "$kernel" "$initrd" "$firmware"; do
 			[ -z "$f" ] || printf '%s\n' "$f"
 		done
@@ -68,7 +69,7 @@ intel_run()
 	ata_root "$tmp/root" "$tmp/root.img" "${list[@]}"
 	truncate -s 512M "$tmp/out.img"
 	mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=1 -m 0 "$tmp/out.img"
-	for f in "${disks[@]}" "${outs[@]}"; do
+	for f in "${disks[@]}" "${outs[@]}" "${hdisks[@]}"; do
 		# Bochs wants whole sectors of its geometry; the copy is thrown away.
 		[ "$(disk_format "$f")" = raw ] || die "--cpu intel takes raw disks: $f"
 		cp --sparse=always -- "$f" "$tmp/guest-disk.$n"
@@ -81,7 +82,7 @@ intel_run()
 		truncate -s $(((size + 516095) / 516096 * 516096)) "$tmp/$f.img"
 	done
 
-	host_initramfs "$tmp/host" "$tmp/host.cpio" ata_piix sd_mod ext4 kvm-amd kvm-intel
+	host_initramfs "$tmp/host" "$tmp/host.cpio" ata_piix sd_mod ext4 kvm-amd kvm-intel "${hmodules[@]}"
 	mkdir -p "$tmp/iso"
 	gzip -1 <"$tmp/host.cpio" >"$tmp/iso/initrd"
 	cp -L -- "$VMLINUZ" "$tmp/iso/vmlinuz"
@@ -115,7 +116,7 @@ intel_run()
 	debugfs -R "rdump / $OUT" "$tmp/out.img" >/dev/null 2>&1 || true
 	rm -rf -- "$OUT/lost+found"
 	n=${#disks[@]}
-	for f in "${outs[@]}"; do
+	for f in "${outs[@]}" "${hdisks[@]}"; do
 		head -c "$(stat -c %s "$f")" "$tmp/guest-disk.$n" >"$tmp/back"
 		cat -- "$tmp/back" >"$f"
 		n=$((n + 1))
