@@ -20,9 +20,9 @@ dir=$FZ_OUTDIR/check/pressure-$kver-$cpu
 
 rm -rf -- "$dir"
 mkdir -p "$dir" || bail "cannot create $dir"
-{ guest && image "${FZ_PROGRAMS:-600}"; } >"$dir/build.log" 2>&1 || bail "the guest was not built: $(tail -n 1 "$dir/build.log")"
+{ guest && image 600; } >"$dir/build.log" 2>&1 || bail "the guest was not built: $(tail -n 1 "$dir/build.log")"
 drive 0 cache=writeback
-run disk "$seconds" "${FZ_FREE:-16}" "disk:vda:${ranges[0]}" --guest-mem "${FZ_MEM:-160}" --guest-smp "$workers" \
+run disk "$seconds" 6 "disk:vda:${ranges[0]}" --guest-mem 128 --guest-smp "$workers" \
 	--timeout $((seconds * 3 + 240))
 judge disk
 ok "frames were refilled: $(figure disk.json 'j["transitions"]') times, seen as CHANGED" json disk.json \
