@@ -3,15 +3,20 @@
  * events.c - a record log as lines of text, for tests that compare
  *
  *	events LOG
+ *	events --clocks
  *
  * Each record: TYPE FLAGS VM TIME GFN WORD HASH, in hex but for TYPE and TIME. WORD of a
  * record with a snapshot is the operand of a movabs at 0x200 of the page (see
  * pressure/programs.py), or 0; of one that says what is not covered, the reason.
- * The last line: # MONO REAL RECORDS, and "whole" or what is wrong.
+ * The last line: # RECORDS, and "whole" or what is wrong.
+ *
+ * --clocks: what to add to a record's time for CLOCK_REALTIME, and by how much that may
+ * be wrong, in ns.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "log.h"
 
 #define ENTRY 0x200
@@ -33,17 +38,44 @@ static int show(void *arg, const struct fz_rec *rec, struct fz_error *err)
 	return 0;
 }
 
+static int64_t now(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int clocks(void)
+{
+	int64_t before, real, after, offset = 0, wrong = INT64_MAX;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		before = now(CLOCK_MONOTONIC);
+		real = now(CLOCK_REALTIME);
+		after = now(CLOCK_MONOTONIC);
+		if (after - before < wrong) {
+			wrong = after - before;
+			offset = real - before;
+		}
+	}
+	printf("%" PRId64 " %" PRId64 "\n", offset, wrong);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct fz_log_state state;
 	struct fz_error err;
 
+	if (argc == 2 && !strcmp(argv[1], "--clocks"))
+		return clocks();
 	if (argc != 2 || fz_log_read(argv[1], show, NULL, NULL, &state, &err)) {
 		fprintf(stderr, "events: %s\n", argc == 2 ? err.text : "usage: events LOG");
 		return 2;
 	}
-	printf("# %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n", state.header.mono, state.header.real,
-	       state.seq.records, state.whole ? "whole" : state.missing);
+	printf("# %" PRIu64 " %s\n", state.seq.records, state.whole ? "whole" : state.missing);
 	fz_log_state_free(&state);
 	return 0;
 }

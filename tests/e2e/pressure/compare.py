@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """compare.py - what the guest ran, by its own record, against what FitzRoy captured, and when
 
-	compare.py --log FILE --offset N --events FILE --source NAME:FIRST:COUNT...
+	compare.py --log FILE --offset N --events FILE --clocks FILE --source NAME:FIRST:COUNT...
 
 log:	pressure.c's record: from begin to end these pages lay in these frames, and ran
 events:	events.c's lines
+clocks:	its --clocks, from the host: the guest's times are the host's real time, the log's are not
 
 A capture of a frame holds from its time to the next record of that frame. An execution
 is seen if a capture of that page in that frame held at some time between its begin and
@@ -55,15 +56,15 @@ def read_log(name, offset):
 
 
 def read_events(name):
-    """Per frame its records in order; counts by type; reasons; real time - log time."""
+    """Per frame its records in order; counts by type; reasons."""
     frames = collections.defaultdict(list)
     types = collections.Counter()
-    reasons, base, end = set(), None, ""
+    reasons, end = set(), ""
     with open(name) as f:
         for line in f:
             word = line.split()
             if word[0] == "#":
-                base, end = int(word[2]) - int(word[1]), " ".join(word[4:])
+                end = " ".join(word[2:])
                 continue
             kind, time, gfn, value = word[0], int(word[3]), int(word[4], 16), int(word[5], 16)
             types[kind] += 1
@@ -75,7 +76,7 @@ def read_events(name):
         sys.exit(f"compare.py: {name}: the log is not whole: {end}")
     for records in frames.values():
         records.sort(key=lambda r: r[0])
-    return frames, types, reasons, base
+    return frames, types, reasons
 
 
 class Pages:
@@ -123,13 +124,16 @@ def main():
     opt.add_argument("--log", required=True)
     opt.add_argument("--offset", type=int, default=0)
     opt.add_argument("--events", required=True)
+    opt.add_argument("--clocks", required=True)
     opt.add_argument("--source", action="append", default=[])
     opt = opt.parse_args()
 
     sources = [(int(first), int(first) + int(n), name)
                for name, first, n in (s.rsplit(":", 2) for s in opt.source)]
     head, entries = read_log(opt.log, opt.offset)
-    frames, types, reasons, base = read_events(opt.events)
+    frames, types, reasons = read_events(opt.events)
+    with open(opt.clocks) as f:
+        base, unsure = map(int, f.read().split())
     times = {gfn: [r[0] for r in records] for gfn, records in frames.items()}
     pages = Pages()
     total = collections.Counter()
@@ -138,17 +142,18 @@ def main():
     complaints = []
 
     for begin, end, first, how, pfns in entries:
+        begin, end = begin - base - unsure, end - base
         race = how == RACE
         program = (first & 0xffffffff) // PAGES
         source = next((name for a, b, name in sources if a <= program < b), "?") + (" race" if race else "")
         for i, pfn in enumerate(pfns):
             label = first + i
-            said = judge(frames.get(pfn, ()), times.get(pfn, ()), label, begin - base, end - base, race, pages)
+            said = judge(frames.get(pfn, ()), times.get(pfn, ()), label, begin, end, race, pages)
             total[said] += 1
             by_source[source][said] += 1
             if said in ("missed", "late"):
                 complaints.append(f"{said}: page {label:x} of {source} in frame {pfn:x}, {HOWS[how]}, "
-                                  f"{begin - base} to {end - base}")
+                                  f"{begin} to {end}")
             if not race and (not order[pfn] or order[pfn][-1] != label):
                 if order[pfn]:
                     by_source[source]["transitions"] += 1
@@ -158,6 +163,7 @@ def main():
     complaints += [f"no order: frame {pfn:x}" for pfn in disorder]
     mib = head["sectors"] / 2048
     print(json.dumps({
+        "clocks_unsure_ns": unsure,
         "seconds": round((head["end"] - head["begin"]) / 1e9, 1),
         "runs": head["count"], "executions": sum(total[k] for k in ("seen", "gap", "late", "missed")),
         "seen": total["seen"], "gap": total["gap"], "late": total["late"], "missed": total["missed"],

@@ -106,25 +106,33 @@ drive()
 }
 
 # run NAME SECONDS FREE_MIB SOURCES ARG...: one guest with "${drives[@]}". SOURCES as in
-# pressure/init, but for the programs: disk:vda is N's where the disk is the N+1st.
-# Leaves $dir/NAME/, and in $dir/NAME.json what compare.py says.
+# pressure/init. Leaves $dir/NAME/, and in $dir/NAME.json what compare.py says.
+#
+# init_on_alloc=0: else the guest clears each frame before a device fills it, and so tells
+# FitzRoy of the change itself.
 run()
 {
 	local name=$1 seconds=$2 free=$3 sources=$4 args=() r
 
 	shift 4
+	{
+		echo "'$FZ_OUTDIR/tests/e2e/events' --clocks >\"\$FZ_OUT/clocks\""
+		[ -z "${setup-}" ] || cat -- "$setup"
+	} >"$dir/$name.setup"
+	[ "$cpu" = amd ] || args+=(--host-file "$FZ_OUTDIR/tests/e2e/events")
 	rm -rf -- "${dir:?}/$name"
 	FZ_NOBUILD=1 "$FZ_TOP/scripts/nested" --out "$dir/$name" --cpu "$cpu" --host-kernel "$kver" --no-report \
 		--guest-kernel "$kernel" --guest-initrd "$dir/initrd" --module-arg "ring_kib=${ring_kib:-65536}" \
-		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off sources=$sources ${append-} pressure=$seconds,${workers:-2},$free,${seed:-1},/dev/vda,$offset" \
-		"${drives[@]}" "$@" >"$dir/$name.log" 2>&1
+		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 sources=$sources ${append-} pressure=$seconds,${workers:-2},$free,${seed:-1},/dev/vda,$offset" \
+		--host-setup "$dir/$name.setup" "${args[@]}" "${drives[@]}" "$@" >"$dir/$name.log" 2>&1
 	rc=$?
+	args=()
 	for r in "${!ranges[@]}"; do
 		args+=(--source "d$r:${ranges[$r]}")
 	done
 	"$FZ_OUTDIR/tests/e2e/events" "$dir/$name/events.fz" >"$dir/$name.events" 2>>"$dir/$name.log"
 	"$pressure/compare.py" --log "$dir/d0.img" --offset "$offset" --events "$dir/$name.events" \
-		"${args[@]}" >"$dir/$name.json" 2>"$dir/$name.txt"
+		--clocks "$dir/$name/clocks" "${args[@]}" >"$dir/$name.json" 2>"$dir/$name.txt"
 	compared=$?
 }
 
