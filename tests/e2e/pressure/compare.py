@@ -58,7 +58,7 @@ def read_log(name, offset):
 def read_events(name):
     """Per frame its records in order; counts by type; reasons."""
     frames = collections.defaultdict(list)
-    types = collections.Counter()
+    types = collections.Counter(dict.fromkeys(("exec", "reexec", "mixed", "changed", "write", "drift"), 0))
     reasons, end = set(), ""
     with open(name) as f:
         for line in f:

@@ -56,7 +56,7 @@ print(eval("(" + sys.argv[2] + ")"))' "$dir/$1" "$2" 2>/dev/null
 
 # image COUNT: the next disk, $dir/dN.img: a file system of the next COUNT programs. The
 # guest's record goes behind that of d0, at $offset.
-images=0 programs=0 offset=0 ranges=()
+images=0 programs=0 offset=0 ranges=() names=()
 image()
 {
 	local img=$dir/d$images mib=$(($1 / 16 + $1 / 256 + 4))
@@ -67,6 +67,7 @@ image()
 		-d "$img.d" "$img.img" ${mib}M || return
 	[ "$images" != 0 ] || offset=$((mib * 1048576))
 	ranges+=("$programs:$1")
+	names+=("d$images")
 	rm -rf -- "$img.d"
 	programs=$((programs + $1)) images=$((images + 1))
 }
@@ -91,6 +92,15 @@ guest()
 		"$pressure/pressure.c" "$pressure/source.c" || return
 	pack "$root" "$dir/initrd"
 	rm -rf -- "$root"
+}
+
+# served COUNT: the next COUNT programs as files in $dir/served, for a host to serve.
+served()
+{
+	python3 "$pressure/programs.py" "$dir/served" $programs "$1" || return
+	ranges+=("$programs:$1")
+	names+=("net")
+	programs=$((programs + $1))
 }
 
 # drive N OPTIONS [DEVICE]: disk N, as QEMU shall have it, for run's arguments.
@@ -128,7 +138,7 @@ run()
 	rc=$?
 	args=()
 	for r in "${!ranges[@]}"; do
-		args+=(--source "d$r:${ranges[$r]}")
+		args+=(--source "${names[$r]}:${ranges[$r]}")
 	done
 	"$FZ_OUTDIR/tests/e2e/events" "$dir/$name/events.fz" >"$dir/$name.events" 2>>"$dir/$name.log"
 	"$pressure/compare.py" --log "$dir/d0.img" --offset "$offset" --events "$dir/$name.events" \
