@@ -44,8 +44,10 @@ static int fetch(const struct source *s, unsigned int program, const char *path)
 		return -1;
 	n = snprintf(buf, sizeof(buf), "GET /%06u HTTP/1.0\r\n\r\n", program);
 	if (write(fd, buf, n) == n) {
-		while (have < sizeof(buf) - 1 && (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0)
-			have += n;
+		do {
+			n = read(fd, buf + have, sizeof(buf) - 1 - have);
+			have += n > 0 ? n : 0;
+		} while (n > 0 && have < sizeof(buf) - 1);
 		buf[have] = 0;
 		body = strstr(buf, "\r\n\r\n");
 	}
@@ -81,8 +83,7 @@ void source_close(const struct source *s, int fd, const char *path)
 static void fill(const struct source *s, uint8_t *buf, int pages)
 {
 	char path[128];
-	unsigned int page, n;
-	int fd, i;
+	int fd, i, page, n;
 
 	for (;;) {
 		fd = source_open(s, pick(s), path, O_RDONLY | O_DIRECT);
@@ -91,7 +92,8 @@ static void fill(const struct source *s, uint8_t *buf, int pages)
 		for (i = 0; i < 8; i++) {
 			n = rnd(2) ? 1 : pages;
 			page = rnd(PAGES - n + 1);
-			if (pread(fd, buf + rnd(pages - n + 1) * PAGE, n * PAGE, page * PAGE) != (int)n * PAGE)
+			n *= PAGE;
+			if (pread(fd, buf + rnd(pages - n / PAGE + 1) * PAGE, n, page * PAGE) != n)
 				_exit(1);
 		}
 		close(fd);
@@ -109,10 +111,11 @@ void race(const struct source *s, uint64_t end)
 	int fd, i;
 	pid_t pid;
 
-	buf = mmap(NULL, N * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	buf = mmap(NULL, N * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS,
+		   -1, 0);
 	fd = source_open(s, s->first, path, O_RDONLY | O_DIRECT);
-	if (buf == MAP_FAILED || fd < 0 || mlock(buf, N * PAGE) || pread(fd, buf, N * PAGE, 0) != N * PAGE ||
-	    frames(buf, pfn, N)) {
+	if (buf == MAP_FAILED || fd < 0 || mlock(buf, N * PAGE) ||
+	    pread(fd, buf, N * PAGE, 0) != N * PAGE || frames(buf, pfn, N)) {
 		head->failed++;
 		return;
 	}
