@@ -21,9 +21,11 @@ dir=$FZ_OUTDIR/check/pressure-$kver-$cpu
 rm -rf -- "$dir"
 mkdir -p "$dir" || bail "cannot create $dir"
 { guest && image 600; } >"$dir/build.log" 2>&1 || bail "the guest was not built: $(tail -n 1 "$dir/build.log")"
+timeout=$((seconds * 3 + 300))
+[ "$cpu" = amd ] || timeout=$((seconds * 20 + 1200))
 drive 0 cache=writeback
 run disk "$seconds" 6 "disk:vda:${ranges[0]}" --guest-mem 128 --guest-smp "$workers" \
-	--timeout $((seconds * 3 + 240))
+	--timeout $timeout
 judge disk
 ok "frames were refilled: $(figure disk.json 'j["transitions"]') times, seen as CHANGED" json disk.json \
 	"j['transitions'] > 20 * $seconds and j['events']['changed'] > j['transitions'] / 2"

@@ -40,7 +40,10 @@ json()
 {
 	python3 - "$dir/$1" "$2" <<-'PY'
 	import json, sys
-	j = json.load(open(sys.argv[1]))
+	try:
+	    j = json.load(open(sys.argv[1]))
+	except (OSError, ValueError) as e:
+	    sys.exit(f"{sys.argv[1]}: {e}")
 	if not eval("(" + sys.argv[2] + ")"):
 	    sys.exit(f"{sys.argv[1]}: not so: {sys.argv[2]}: {json.dumps(j)}")
 	PY
