@@ -57,6 +57,14 @@ void fz_ring_end(struct fz_ring *ring)
 	fz_clear_mark(&ring->mark, ring->mark + 1);
 }
 
+void fz_ring_wait(const struct fz_ring *ring)
+{
+	u32 mark = fz_load_mark(&ring->mark);
+
+	while ((mark & 1) && fz_load_mark(&ring->mark) == mark)
+		fz_relax();
+}
+
 bool fz_ring_room(const struct fz_ring *ring, u32 size)
 {
 	return fz_ring_free(ring) >= size + (ring->lost.count ? sizeof(struct fz_rec) : 0);

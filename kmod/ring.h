@@ -54,6 +54,9 @@ struct fz_ring {
 void fz_ring_begin(struct fz_ring *ring);
 void fz_ring_end(struct fz_ring *ring);
 
+/* If a record is being made, by another CPU, wait until it is there, or lost. */
+void fz_ring_wait(const struct fz_ring *ring);
+
 /*
  * Find room for a record of @size bytes and give it its number, time and CPU.
  * Return it, zeroed but for these and its size, or NULL: then the record is

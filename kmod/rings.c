@@ -106,14 +106,9 @@ u64 fz_rings_barrier(void)
 	fz_rings_flush_lost();
 	time = ktime_get_ns();
 	fz_clock_before_mark();		/* (F) pairs with fz_ring_begin() (E) */
-	for_each_possible_cpu(cpu) {
-		const struct fz_ring *ring = &rings[cpu].ring;
-		u32 mark = fz_load_mark(&ring->mark);
-
-		/* A record that may be older: it is made without preemption. */
-		while ((mark & 1) && fz_load_mark(&ring->mark) == mark)
-			cpu_relax();
-	}
+	/* A record that may be older: it is made without preemption. */
+	for_each_possible_cpu(cpu)
+		fz_ring_wait(&rings[cpu].ring);
 	/* One that begins now may have the same time. */
 	return time - 1;
 }

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <time.h>
 #include "../../kmod/ring.c"
+#include "../../userspace/lib/ordering.h"
 #include "tap.h"
 
 #define BYTES	(16 * 1024UL)
@@ -63,14 +65,14 @@ static const struct fz_rec *get(void)
 {
 	u64 pos = __atomic_load_n(&consumer.pos, __ATOMIC_RELAXED);
 
-	if (pos == __atomic_load_n(&producer.pos, __ATOMIC_ACQUIRE))
+	if (pos == fz_load_acquire((const uint64_t *)&producer.pos))
 		return NULL;
 	return (const struct fz_rec *)((const char *)ring.data + (pos & (BYTES - 1)));
 }
 
 static void consume(const struct fz_rec *rec)
 {
-	__atomic_store_n(&consumer.pos, consumer.pos + rec->size, __ATOMIC_RELEASE);
+	fz_store_release((uint64_t *)&consumer.pos, consumer.pos + rec->size);
 }
 
 static void test_order(void)
@@ -224,11 +226,106 @@ static void test_threads(void)
 	   "each number once: logged, or one of %llu in LOST records", (unsigned long long)lost);
 }
 
+#define TURNS	2000
+
+static u64 made;
+static u32 turn;
+
+static void *make_one(void *arg)
+{
+	u32 i;
+
+	(void)arg;
+	for (i = 1; i <= TURNS; i++) {
+		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) < i)
+			sched_yield();
+		fz_ring_begin(&ring);
+		made = i;
+		fz_ring_end(&ring);
+	}
+	return NULL;
+}
+
+/* Who has waited for a mark sees what was done under it; nothing else tells it. */
+static void test_wait(void)
+{
+	pthread_t thread;
+	u32 i, bad = 0;
+
+	reset();
+	if (pthread_create(&thread, NULL, make_one, NULL))
+		exit(2);
+	for (i = 1; i <= TURNS; i++) {
+		__atomic_store_n(&turn, i, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&ring.mark, __ATOMIC_RELAXED) == 2 * (i - 1))
+			sched_yield();
+		fz_ring_wait(&ring);
+		bad += made != i;
+	}
+	pthread_join(thread, NULL);
+	ok(!bad, "a mark that was waited for: its record is there, %d times", TURNS);
+}
+
+#define BARRIERS_MS	1000
+
+static u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static void *produce_in_time(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&finished, __ATOMIC_RELAXED)) {
+		fz_ring_begin(&ring);
+		put(SMALL, now_ns());
+		fz_ring_end(&ring);
+	}
+	return NULL;
+}
+
+/* What fz_rings_barrier() does; and then no record comes that it called there. */
+static void test_barrier(void)
+{
+	u64 until, last = 0, end, start, barriers = 0, records = 0, early = 0;
+	const struct fz_rec *rec;
+	pthread_t thread;
+
+	reset();
+	finished = 0;
+	start = now_ns();
+	if (pthread_create(&thread, NULL, produce_in_time, NULL))
+		exit(2);
+	while (now_ns() - start < BARRIERS_MS * 1000000ULL) {
+		until = now_ns();
+		fz_clock_before_mark();
+		fz_ring_wait(&ring);
+		until--;
+		end = fz_load_acquire((const uint64_t *)&producer.pos);
+		while (consumer.pos != end && (rec = get()) && rec->time <= until) {
+			early += rec->time <= last;
+			records++;
+			consume(rec);
+		}
+		last = until;
+		barriers++;
+	}
+	__atomic_store_n(&finished, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	ok(!early, "%llu barriers, %llu records: none comes after a barrier that includes it (%llu)",
+	   (unsigned long long)barriers, (unsigned long long)records, (unsigned long long)early);
+}
+
 int main(void)
 {
 	test_order();
 	test_full();
 	test_hostile();
 	test_threads();
+	test_wait();
+	test_barrier();
 	return done();
 }

@@ -9,16 +9,24 @@
 
 #include <stdint.h>
 
+/* A test may define each as less than it has to be, to see that it is missed. */
+#ifndef FZ_ORDER_C
+#define FZ_ORDER_C	__ATOMIC_ACQUIRE
+#endif
+#ifndef FZ_ORDER_D
+#define FZ_ORDER_D	__ATOMIC_RELEASE
+#endif
+
 /* (C) pairs with (B), the module's store-release of producer.pos. */
 static inline uint64_t fz_load_acquire(const uint64_t *p)
 {
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(p, FZ_ORDER_C);
 }
 
 /* (D) pairs with (A), the module's load-acquire of consumer.pos. */
 static inline void fz_store_release(uint64_t *p, uint64_t v)
 {
-	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+	__atomic_store_n(p, v, FZ_ORDER_D);
 }
 
 #endif
