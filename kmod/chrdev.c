@@ -350,7 +350,12 @@ static int fz_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	if (fz_rings_is_consumer(vma)) {
-		struct file *old = cmpxchg(&reader, NULL, file);
+		struct file *old;
+
+		/* Who asks for what there is not shuts nobody out. */
+		if (vma_pages(vma) != fz_rings_consumer_pages())
+			return -EINVAL;
+		old = cmpxchg(&reader, NULL, file);
 
 		if (old && old != file)
 			return -EBUSY;

@@ -138,6 +138,11 @@ bool fz_rings_is_consumer(const struct vm_area_struct *vma)
 	return vma->vm_pgoff << PAGE_SHIFT == CONSUMER_OFFSET;
 }
 
+unsigned long fz_rings_consumer_pages(void)
+{
+	return nr_consumer_pages;
+}
+
 static int map_pages(struct vm_area_struct *vma, struct page **pages, unsigned long nr)
 {
 	unsigned long i;

@@ -39,8 +39,9 @@ void fz_rings_info(struct fz_info *info);
 /* Map the consumer positions or a ring. 0, -EINVAL, -EACCES, -ENOMEM. */
 int fz_rings_map(struct vm_area_struct *vma);
 
-/* Does @vma ask for the consumer positions? */
+/* Does @vma ask for the consumer positions? And how many pages are they? */
 bool fz_rings_is_consumer(const struct vm_area_struct *vma);
+unsigned long fz_rings_consumer_pages(void);
 
 int fz_rings_init(void);
 void fz_rings_exit(void);
