@@ -6,7 +6,8 @@
  * numbers in the frame, as they run. The host holds each label that ran against
  * the snapshots that the module took of the frame: one call's labels come from
  * one snapshot, or from several in the order in which they were taken (a frame may
- * change while it is called), and no later call runs an earlier snapshot.
+ * change while it is called). No call runs a snapshot that is older than one that
+ * was taken before it began, or that its vCPU ran before.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -55,12 +56,14 @@ struct stress_call {
 struct ran {
 	uint16_t frame;
 	uint8_t n, fault;
+	uint64_t since;			/* it began later than this */
 	uint64_t label[BLOCKS];
 };
 
 #define QUEUE		(1U << 14)
 
 struct snapshot {
+	uint64_t time;
 	uint64_t label[BLOCKS];
 	bool mixed;
 };
@@ -109,6 +112,7 @@ struct stress {
 		_Atomic unsigned int head, tail;	/* of queue[], free-running */
 		struct ran *queue;
 		unsigned int at[FRAMES + SMM_FRAMES];	/* snapshot that it ran last */
+		uint64_t since;			/* when the batch began */
 		uint64_t calls, faults, mmio;
 	} side[MAX_VCPUS];
 	struct history history[FRAMES + SMM_FRAMES];

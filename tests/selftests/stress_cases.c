@@ -32,20 +32,22 @@ static void put_file(const char *path, const char *value)
 	close(fd);
 }
 
-/* The number in a file, or behind @key in one of lines. */
+/* The number in a file, or behind @key in it. */
 static uint64_t get_file(const char *path, const char *key)
 {
-	char text[16384], *at = text;
+	char text[32768], *at = text;
 	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	ssize_t n, len = 0;
 
-	if (n < 0)
+	if (fd < 0)
 		err(2, "%s", path);
+	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += n;
 	close(fd);
-	text[n] = 0;
+	text[len] = 0;
 	if (key) {
 		at = strstr(text, key);
-		at = at ? at + strlen(key) : text + n;
+		at = at ? at + strlen(key) : text + len;
 	}
 	return strtoull(at, NULL, 10);
 }
@@ -203,11 +205,16 @@ static void smm(struct stress *s)
 
 static void ksm_on(struct stress *s)
 {
+	unsigned int i;
+
 	s->twin = mmap(NULL, FRAMES * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->twin == MAP_FAILED || madvise(s->twin, FRAMES * PAGE, MADV_MERGEABLE) ||
-	    madvise(s->vm.mem + TARGETS, FRAME_REGIONS * HUGE, MADV_MERGEABLE))
+	if (s->twin == MAP_FAILED || madvise(s->twin, FRAMES * PAGE, MADV_MERGEABLE))
 		err(2, "MADV_MERGEABLE");
+	/* Nothing else is to be merged, so that it can be told that frames are. */
+	for (i = 0; i < FRAME_REGIONS; i++)
+		if (madvise(frame_mem(s, i), FRAMES / FRAME_REGIONS * PAGE, MADV_MERGEABLE))
+			err(2, "MADV_MERGEABLE");
 	put_file(KSM "sleep_millisecs", "1");
 	put_file(KSM "pages_to_scan", "2000");
 	put_file(KSM "run", "1");
@@ -216,13 +223,10 @@ static void ksm_on(struct stress *s)
 /* Pages that are the same as frames, for KSM to merge. */
 static void ksm(struct stress *s)
 {
-	uint64_t sharing = get_file(KSM "pages_sharing", NULL);
 	unsigned int f = some_frame(s);
 
 	memcpy(s->twin + f * PAGE, frame_mem(s, f), PAGE);
-	/* The empty pages of the regions are one more. */
-	if (sharing > FRAME_REGIONS * HUGE / PAGE - FRAMES)
-		s->disturbed++;
+	s->disturbed += get_file(KSM "pages_sharing", NULL);
 	usleep(2000);
 }
 
@@ -235,9 +239,8 @@ static void ksm_off(struct stress *s)
 
 static void swap_prepare(struct stress *s)
 {
-	s->rng ^= 1;
 	snprintf(s->saved, sizeof(s->saved), "%llu",
-		 (unsigned long long)get_file("/proc/vmstat", "\npswpin "));
+		 (unsigned long long)get_file("/proc/vmstat", "\npswpout "));
 }
 
 static void swap(struct stress *s)
@@ -249,7 +252,7 @@ static void swap(struct stress *s)
 
 static void swap_end(struct stress *s)
 {
-	s->disturbed = get_file("/proc/vmstat", "\npswpin ") - strtoull(s->saved, NULL, 10);
+	s->disturbed = get_file("/proc/vmstat", "\npswpout ") - strtoull(s->saved, NULL, 10);
 }
 
 /* A balloon: frames are given up, and the VMM fills them with new code. */
@@ -392,7 +395,7 @@ const struct stress_case stress_cases[] = {
 	{ "slot", .huge = true, .holes = true, .prepare = slot_split, .disturb = slot },
 	{ "alias", .prepare = alias },
 	{ "smm", .smm = true, .ops = 8, .prepare = smm },
-	{ "ksm", .ops = 16, .writes = 32, .pace_us = 4000, .prepare = ksm_on, .disturb = ksm,
+	{ "ksm", .ops = 8, .writes = 16, .pace_us = 10000, .prepare = ksm_on, .disturb = ksm,
 	  .end = ksm_off },
 	{ "swap", .prepare = swap_prepare, .disturb = swap, .end = swap_end },
 	{ "balloon", .holes = true, .disturb = balloon },

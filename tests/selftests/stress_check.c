@@ -46,6 +46,7 @@ static void snapshot(struct stress *s, unsigned int f, const struct fz_rec *rec)
 			err(2, "realloc");
 	}
 	snap = &h->snap[h->n++];
+	snap->time = rec->time;
 	snap->mixed = rec->type == FZ_REC_MIXED;
 	for (b = 0; b < BLOCKS; b++) {
 		snap->label[b] = label_of(page, f, b);
@@ -103,30 +104,30 @@ static void dump(struct stress *s, unsigned int v, const struct ran *ran, unsign
 	}
 }
 
-/* Is the call explained by snapshots in their order, from the last that ran on? */
+/*
+ * Is the call explained by snapshots in their order? The first that it may be of is
+ * the last one that this vCPU ran, or was there before the call: what was captured
+ * before that had lost X. Behind a snapshot that says mixed anything may run.
+ */
 static void check_call(struct stress *s, unsigned int v, const struct ran *ran)
 {
 	const struct history *h = &s->history[ran->frame];
 	unsigned int *at = &s->side[v].at[ran->frame], b, i;
 
+	while (*at + 1 < h->n && h->snap[*at + 1].time <= ran->since)
+		++*at;
 	for (b = 0; b < ran->n; b++) {
-		for (i = *at; i < h->n && h->snap[i].label[b] != ran->label[b]; i++)
-			;
+		for (i = *at; i < h->n; i++)
+			if (h->snap[i].label[b] == ran->label[b] || h->snap[i].mixed)
+				break;
 		s->labels++;
-		if (i < h->n) {
-			*at = i;
+		if (i == h->n) {
+			s->missed++;
+			dump(s, v, ran, b);
 			continue;
 		}
-		/* Or was it written after a snapshot that said: mixed? */
-		for (i = *at; i < h->n && !h->snap[i].mixed; i++)
-			;
-		if (i < h->n) {
-			*at = i;
-			s->in_mixed++;
-			continue;
-		}
-		s->missed++;
-		dump(s, v, ran, b);
+		*at = i;
+		s->in_mixed += h->snap[i].label[b] != ran->label[b];
 	}
 	s->side[v].calls++;
 	s->side[v].faults += ran->fault;

@@ -16,12 +16,18 @@
 #define HANG_SECONDS	60
 #define IA32_SMBASE	0x9e
 
-static double now(void)
+/* The clock of the records. */
+static uint64_t now_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static double now(void)
+{
+	return now_ns() / 1e9;
 }
 
 uint64_t rnd(struct stress *s)
@@ -190,7 +196,9 @@ static bool take_log(struct vcpu_side *side)
 		return false;
 	for (i = 0; i < n; i++, call++) {
 		uint64_t at = LOG(side->v) + i * sizeof(*call) + 8;
-		struct ran ran = { .n = (call->end - at) / 8, .fault = call->fault };
+		struct ran ran = {
+			.n = (call->end - at) / 8, .fault = call->fault, .since = side->since,
+		};
 		int f = frame_of(call->gpa);
 
 		if (f < 0 || call->end < at || call->end > at + 8 * BLOCKS || call->fault > 1 ||
@@ -207,7 +215,7 @@ static bool take_log(struct vcpu_side *side)
 static bool turn_smm(struct vcpu_side *side)
 {
 	volatile uint32_t *log = (void *)(side->s->vm.mem + SMM_LOG(side->v));
-	struct ran ran = { .frame = FRAMES + side->v };
+	struct ran ran = { .frame = FRAMES + side->v, .since = side->since };
 
 	for (ran.n = 0; ran.n < BLOCKS && log[ran.n]; ran.n++) {
 		ran.label[ran.n] = log[ran.n];
@@ -237,6 +245,7 @@ static void *vcpu_thread(void *arg)
 			if (!take_log(side) || (s->test->smm && !turn_smm(side)))
 				side->status = -EBADMSG;
 			side->batches++;
+			side->since = now_ns();
 			if (s->test->pace_us)
 				usleep(s->test->pace_us);
 		} else if (s->test->holes && (run->exit_reason == KVM_EXIT_MMIO ||
