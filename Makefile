@@ -8,7 +8,8 @@ KVER	?= $(shell uname -r)
 # Where the target kernel's headers, vmlinux (for BTF) and KVM modules are; unset:
 # this machine's own.
 KDIR	?= /lib/modules/$(KVER)/build
-BUILD	:= $(OUT)/build/$(KVER)
+# INJECT=1: with faults on purpose, beside the product.
+BUILD	:= $(OUT)/build/$(KVER)$(if $(INJECT),-inject)
 
 all: modules tools
 
@@ -25,7 +26,7 @@ help:
 # Objects of several kernels live side by side: each has a tree of links to the
 # source and its own layout of KVM's private structures.
 modules:
-	@$(TOP)/scripts/build-module '$(KVER)' '$(KDIR)' '$(BUILD)'
+	@FZ_INJECT=$(INJECT) $(TOP)/scripts/build-module '$(KVER)' '$(KDIR)' '$(BUILD)'
 
 tools:
 	@$(TOP)/scripts/deps build

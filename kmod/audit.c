@@ -4,17 +4,23 @@
  *
  * With mmu_lock held no zap can run, so a frame that is not busy has exactly the
  * entries that its state allows. What a busy frame still has is about to go.
+ *
+ * mmu_lock is let go of again and again: between windows of a slot, and between
+ * buckets of the other MMU's hash of shadow pages, where a page stays for its life.
  */
 #include <linux/mem_encrypt.h>
 #include "capture.h"
 #include "compat/kvm.h"
 #include "mmu.h"
 
-#define WINDOW		(1UL << 18)	/* frames (1 GiB) per hold of mmu_lock */
+#define WINDOW		(1UL << 16)	/* frames (256 MiB) per hold of mmu_lock */
+#define SHADOW_PAGES	64		/* of the other MMU, the same */
 
 struct walk {
 	struct fz_vm *vm;
 	struct fz_audit *audit;
+	struct fz_audit_found *found;
+	u32 max;
 	const struct kvm_memory_slot *slot;
 	gfn_t start, end;		/* of the window */
 };
@@ -52,8 +58,9 @@ static bool settled_live(struct fz_vm *vm, unsigned long hva, unsigned long size
 	return found;
 }
 
-/* What of X and W does the entry have that it must not have? */
-static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int has)
+/* What of X and W does the entry have that it must not have? *@state: of its frame. */
+static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int has,
+			   u32 *state)
 {
 	unsigned long hva = fz_slot_hva(w->slot, gfn);
 	struct fz_region *region;
@@ -62,8 +69,10 @@ static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int ha
 
 	if (level > PG_LEVEL_4K) {
 		bad = has & FZ_ACC_EXEC;
-		if ((has & FZ_ACC_WRITE) && settled_live(w->vm, hva, KVM_HPAGE_SIZE(level)))
-			bad |= FZ_ACC_WRITE;
+		if (has && settled_live(w->vm, hva, KVM_HPAGE_SIZE(level))) {
+			bad |= has & FZ_ACC_WRITE;
+			*state = FZ_EXEC;
+		}
 		return bad;
 	}
 	region = fz_frames_region(&w->vm->frames, hva);
@@ -73,6 +82,7 @@ static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int ha
 
 	spin_lock(&region->lock);
 	bad = frame->flags & FZ_F_BUSY ? 0 : has & fz_wx_denied(frame->state);
+	*state = frame->state;
 	spin_unlock(&region->lock);
 	return bad;
 }
@@ -81,7 +91,7 @@ static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
 {
 	unsigned int has = (spte_exec(spte) ? FZ_ACC_EXEC : 0) |
 			   (spte & FZ_SPTE_WRITABLE ? FZ_ACC_WRITE : 0);
-	struct fz_audit_event event = { .spte = spte, .level = level };
+	struct fz_audit_event event = { .spte = spte, .level = level, .state = FZ_NONE };
 	const struct fz_event_at at = { .gfn = gfn };
 
 	if (level == PG_LEVEL_4K)
@@ -92,8 +102,11 @@ static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
 		w->audit->leaves_1g++;
 	w->audit->exec += !!(has & FZ_ACC_EXEC);
 
-	if (!excess(w, gfn, level, has))
+	if (!excess(w, gfn, level, has, &event.state))
 		return;
+	if (w->audit->found_max < w->max)
+		w->found[w->audit->found_max++] = (struct fz_audit_found) {
+			.gfn = gfn, .spte = spte, .level = level, .state = event.state };
 	w->audit->violations++;
 	fz_count(w->vm, violations);
 	fz_log(w->vm, FZ_REC_AUDIT, &at, &event, sizeof(event));
@@ -112,10 +125,13 @@ static void table(struct walk *w, u64 *spt, int level, gfn_t base)
 		if (base + span <= w->start || base >= w->end ||
 		    !(spte & FZ_SPTE_MMU_PRESENT))
 			continue;
-		if (level == PG_LEVEL_4K || (spte & FZ_SPTE_LARGE))
-			leaf(w, base, level, spte);
-		else
+		if (level == PG_LEVEL_4K || (spte & FZ_SPTE_LARGE)) {
+			/* A large one belongs to the window that it begins in. */
+			if (base >= w->start)
+				leaf(w, base, level, spte);
+		} else {
 			table(w, __va(__sme_clr(spte & FZ_SPTE_PFN_MASK)), level - 1, base);
+		}
 	}
 }
 
@@ -168,14 +184,45 @@ static void shadow_page(struct walk *w, struct kvm_mmu_page *sp)
 	}
 }
 
-int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit)
+/* From bucket @i on, as many as one hold of the lock allows. Return the next one. */
+static int audit_shadow(struct walk *w, int i)
+{
+	struct kvm *kvm = w->vm->kvm;
+	struct hlist_head *bucket;
+	struct hlist_node *link;
+	unsigned int pages = 0;
+
+	write_lock(&kvm->mmu_lock);
+	do {
+		bucket = fz_sp_bucket(kvm, i);
+		for (link = bucket ? bucket->first : NULL; link; link = link->next) {
+			struct kvm_mmu_page *sp = fz_sp_of_hash_link(link);
+
+			if (!fz_sp_tdp(sp))
+				shadow_page(w, sp);
+			pages++;
+		}
+		i++;
+	} while (i < KVM_NUM_MMU_PAGES && pages < SHADOW_PAGES && !need_resched() &&
+		 !rwlock_needbreak(&kvm->mmu_lock));
+	write_unlock(&kvm->mmu_lock);
+	return i;
+}
+
+int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
+		 struct fz_audit_found *found, u32 max)
 {
 	struct kvm *kvm = vm->kvm;
-	struct walk w = { .vm = vm, .audit = audit };
+	struct walk w = { .vm = vm, .audit = audit, .found = found, .max = max };
 	struct kvm_memory_slot *slot;
-	struct list_head *link;
-	int as_id, bucket, idx;
+	int as_id, bucket, idx, i;
 
+	audit->leaves_4k = 0;
+	audit->leaves_2m = 0;
+	audit->leaves_1g = 0;
+	audit->exec = 0;
+	audit->violations = 0;
+	audit->found_max = 0;
 	idx = srcu_read_lock(&kvm->srcu);
 	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots); as_id++) {
 		kvm_for_each_memslot(slot, bucket, __kvm_memslots(kvm, as_id)) {
@@ -183,12 +230,8 @@ int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit)
 			audit_slot(&w, as_id);
 		}
 	}
-	write_lock(&kvm->mmu_lock);
-	rcu_read_lock();
-	list_for_each(link, &kvm->arch.active_mmu_pages)
-		shadow_page(&w, fz_sp_of_link(link));
-	rcu_read_unlock();
-	write_unlock(&kvm->mmu_lock);
+	for (i = 0; i < KVM_NUM_MMU_PAGES; cond_resched())
+		i = audit_shadow(&w, i);
 	srcu_read_unlock(&kvm->srcu, idx);
 	return 0;
 }

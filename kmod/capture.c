@@ -42,9 +42,8 @@ bool fz_capture_room(void)
 	return fz_ring_room(fz_rings_this(), FZ_REC_PAGE_BYTES);
 }
 
-int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
-	       const struct fz_event_at *at, kvm_pfn_t pfn,
-	       const struct fz_mixed *mixed, u64 *hash)
+int fz_capture(struct fz_vm *vm, struct fz_rec *head, const struct fz_event_at *at,
+	       kvm_pfn_t pfn, unsigned int lose)
 {
 	bool page = pfn_valid(pfn);
 	struct fz_ring *ring = fz_rings_this();
@@ -52,18 +51,18 @@ int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
 	void *from;
 
 	fz_ring_begin(ring);
+	head->hash = 0;
+	head->time = ktime_get_ns();
 	rec = fz_ring_reserve(ring, page ? FZ_REC_PAGE_BYTES : sizeof(*rec),
-			      ktime_get_ns(), true);
+			      head->time, lose);
 	if (!rec) {
 		fz_ring_end(ring);
 		fz_count(vm, lost);
-		*hash = 0;
 		return -ENOSPC;
 	}
-	rec->flags = flags;
-	fill(rec, vm, type, at);
-	if (mixed)
-		rec->u.mixed = *mixed;
+	rec->flags = head->flags;
+	rec->u = head->u;
+	fill(rec, vm, head->type, at);
 	if (page) {
 		from = kmap_local_page(pfn_to_page(pfn));
 		memcpy(rec + 1, from, FZ_PAGE_SIZE);
@@ -71,23 +70,25 @@ int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
 		rec->hash = xxh64(rec + 1, FZ_PAGE_SIZE, 0);
 		rec->flags |= FZ_RECF_PAGE;
 	}
-	*hash = rec->hash;
+	head->hash = rec->hash;
 	fz_ring_commit(ring, rec);
 	fz_ring_end(ring);
 	fz_rings_wake();
 	return page ? 0 : -EFAULT;
 }
 
-void fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *at,
+bool fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *at,
 	    const void *detail, size_t size)
 {
 	struct fz_ring *ring;
 	struct fz_rec *rec;
+	bool logged;
 
 	preempt_disable();
 	ring = fz_rings_this();
 	fz_ring_begin(ring);
-	rec = fz_ring_reserve(ring, sizeof(*rec), ktime_get_ns(), false);
+	rec = fz_ring_reserve(ring, sizeof(*rec), ktime_get_ns(), 0);
+	logged = rec;
 	if (rec) {
 		fill(rec, vm, type, at);
 		if (detail)
@@ -99,4 +100,5 @@ void fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *a
 	fz_ring_end(ring);
 	preempt_enable();
 	fz_rings_wake();
+	return logged;
 }

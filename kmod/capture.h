@@ -5,6 +5,7 @@
 #ifndef FZ_CAPTURE_H
 #define FZ_CAPTURE_H
 
+#include "ring.h"
 #include "vm.h"
 
 /**
@@ -20,20 +21,20 @@ struct fz_event_at {
 };
 
 /*
- * Copy the page at @pfn into a new record of @type, digest the copy, publish
- * the record, and leave the digest in *@hash. Must not be preemptible. Return 0,
- * -ENOSPC if the ring is full (counted as lost), -EFAULT if there is no page
- * behind @pfn (the record is published without a snapshot).
+ * Make a record of the type, flags and detail that @head has, with a copy of the
+ * page at @pfn, digest the copy, publish the record, and leave digest and time in
+ * @head. Must not be preemptible. Return 0, -ENOSPC if the ring is full (counted
+ * as lost, as FZ_LOSE_* @lose), -EFAULT if there is no page behind @pfn (the
+ * record is published without a snapshot).
  */
-int fz_capture(struct fz_vm *vm, enum fz_rec_type type, u16 flags,
-	       const struct fz_event_at *at, kvm_pfn_t pfn,
-	       const struct fz_mixed *mixed, u64 *hash);
+int fz_capture(struct fz_vm *vm, struct fz_rec *head, const struct fz_event_at *at,
+	       kvm_pfn_t pfn, unsigned int lose);
 
 /* Is there room for a capture on this CPU? Must not be preemptible. */
 bool fz_capture_room(void);
 
-/* Log an event without a snapshot. @vm may be NULL. */
-void fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *at,
+/* Log an event without a snapshot. @vm may be NULL. False: lost, and counted. */
+bool fz_log(struct fz_vm *vm, enum fz_rec_type type, const struct fz_event_at *at,
 	    const void *detail, size_t size);
 
 #endif

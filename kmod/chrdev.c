@@ -25,15 +25,17 @@
 #include "fault.h"
 #include "mmu.h"
 #include "rings.h"
+#include "verify.h"
 #include "vm.h"
 
 static struct file *reader;		/* who has the consumer positions mapped */
 
 static_assert(sizeof(struct fz_rec) == 128);
 static_assert(sizeof(struct fz_consumer) == 64);
-static_assert(sizeof(struct fz_info) == 152);
+static_assert(sizeof(struct fz_info) == 184);
 static_assert(sizeof(struct fz_vm_desc) == 56);
-static_assert(sizeof(struct fz_stat) == 16 + 24 * 8);
+static_assert(sizeof(struct fz_stat) == 16 + 25 * 8);
+static_assert(sizeof(struct fz_audit) == 72);
 
 static int do_info(void *arg)
 {
@@ -48,6 +50,7 @@ static int do_info(void *arg)
 	info->max_vms = fz_max_vms;
 	strscpy(info->kernel, UTS_RELEASE, sizeof(info->kernel));
 	fz_rings_info(info);
+	fz_verify_info(info);
 	return 0;
 }
 
@@ -253,23 +256,32 @@ static int do_barrier(void *arg)
 static int do_audit(void *arg)
 {
 	struct fz_audit *audit = arg;
+	u32 max = audit->found ? min(audit->found_max, (u32)FZ_AUDIT_FOUND_MAX) : 0;
+	struct fz_audit_found *found = NULL;
 	struct fz_vm *vm;
 	int err = -ENOENT;
 
-	if (audit->flags)
+	if (audit->flags || audit->reserved)
 		return -EINVAL;
 	vm = fz_vm_get(audit->id);
 	if (!vm)
 		return -ENOENT;
-	audit->leaves_4k = 0;
-	audit->leaves_2m = 0;
-	audit->leaves_1g = 0;
-	audit->exec = 0;
-	audit->violations = 0;
+	if (max) {
+		found = kvcalloc(max, sizeof(*found), GFP_KERNEL);
+		if (!found) {
+			err = -ENOMEM;
+			goto put_vm;
+		}
+	}
 	if (fz_vm_pin(vm)) {
-		err = fz_mmu_audit(vm, audit);
+		err = fz_mmu_audit(vm, audit, found, max);
 		fz_vm_unpin(vm);
 	}
+	if (!err && copy_to_user(u64_to_user_ptr(audit->found), found,
+				 audit->found_max * sizeof(*found)))
+		err = -EFAULT;
+	kvfree(found);
+put_vm:
 	fz_vm_put(vm);
 	return err;
 }

@@ -26,6 +26,7 @@
 #include "compat/kvm.h"
 #include "fault.h"
 #include "host.h"
+#include "inject.h"
 #include "mmu.h"
 #include "sweep.h"
 
@@ -80,20 +81,35 @@ static void set_state(struct fz_vm *vm, struct fz_region *region,
 		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_SPLIT);
 }
 
-static void log_step(struct fz_vm *vm, const struct fz_step *step,
-		     const struct fz_event_at *at)
+static void log_mixed_end(struct fz_vm *vm, const struct fz_frame *frame,
+			  const struct fz_event_at *at)
+{
+	const struct fz_mixed_end end = {
+		.since = frame->hash,
+		.ns = ktime_get_ns() - frame->hash,
+	};
+
+	this_cpu_add(vm->stats->mixed_ns, end.ns);
+	fz_log(vm, FZ_REC_MIXED_END, at, &end, sizeof(end));
+}
+
+static void log_step(struct fz_vm *vm, const struct fz_frame *frame,
+		     const struct fz_step *step, const struct fz_event_at *at)
 {
 	if (!step->record)
 		return;
-	if (step->record == FZ_REC_WRITE)
+	if (step->record == FZ_REC_MIXED_END)
+		log_mixed_end(vm, frame, at);
+	else if (!fz_log(vm, step->record, at, NULL, 0))
+		return;
+	else if (step->record == FZ_REC_WRITE)
 		fz_count(vm, writes);
 	else
 		fz_count(vm, changed);
-	fz_log(vm, step->record, at, NULL, 0);
 }
 
 bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva,
-		   enum fz_event event, const struct fz_event_at *at, u8 flags)
+		   enum fz_event event, const struct fz_event_at *at, u16 flags)
 {
 	const struct fz_step *step;
 	struct fz_frame *frame;
@@ -134,8 +150,9 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 		spin_unlock(&region->lock);
 
 		if (event == FZ_FETCH)
-			err = fz_host_protect(vm, hva);
-		if (err != -EAGAIN) {
+			err = fz_injecting(FZ_INJECT_W) || fz_injecting(FZ_INJECT_ZAP) ?
+				-EOPNOTSUPP : fz_host_protect(vm, hva);
+		if (err != -EAGAIN && !fz_inject(FZ_INJECT_ZAP)) {
 			fz_mmu_zap(vm->kvm, hva & PAGE_MASK, PAGE_SIZE, false);
 			fz_count(vm, zaps);
 		}
@@ -156,9 +173,9 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	}
 
 	/* Log before the state changes: what it allows comes later in the log. */
-	log_step(vm, step, at);
+	log_step(vm, frame, step, at);
 	if (!fz_wx_live(next))
-		frame->flags &= ~(FZ_F_UNLOGGED | FZ_F_WANT_MIXED);
+		frame->flags &= ~(FZ_F_UNLOGGED | FZ_F_WANT_MIXED | FZ_F_HELD);
 	if (event == FZ_FETCH && was == FZ_DIRTY && needs_both(frame, at->vcpu))
 		frame->flags |= FZ_F_WANT_MIXED;
 	frame->flags |= flags;
@@ -207,9 +224,10 @@ void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
 	for_each_set_bit(i, ours, FZ_CHUNKS * FZ_CHUNK_FRAMES) {
 		hva = (region->key << FZ_REGION_SHIFT) + ((unsigned long)i << PAGE_SHIFT);
 		frame = fz_region_frame(region, hva);
-		frame->flags &= ~(FZ_F_BUSY | FZ_F_NO_HOST | FZ_F_UNLOGGED | FZ_F_WANT_MIXED);
+		frame->flags &= ~(FZ_F_BUSY | FZ_F_NO_HOST | FZ_F_UNLOGGED |
+				  FZ_F_WANT_MIXED | FZ_F_HELD);
 		fz_count(vm, zaps);
-		log_step(vm, step, &at);
+		log_step(vm, frame, step, &at);
 		set_state(vm, region, frame, step->next);
 	}
 	spin_unlock(&region->lock);
@@ -247,65 +265,74 @@ void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	}
 }
 
-/* Shall the vCPU come back for room in the ring, rather than lose the record? */
-static bool hold_for_room(struct fz_vm *vm)
-{
-	u64 now;
+enum room { GO_ON, COME_BACK, IN_VAIN };
 
-	if (!(vm->info.flags & FZ_POLICY_LOSSLESS) || fz_capture_room()) {
-		WRITE_ONCE(vm->hold_since, 0);
-		return false;
+/*
+ * Shall the vCPU come back for room in the ring, rather than lose the record? Each
+ * frame is waited for on its own, so no other vCPU's luck makes the wait longer.
+ * Once in vain, there is no more waiting until a capture finds room.
+ */
+static enum room hold_for_room(struct fz_vm *vm, struct fz_frame *frame)
+{
+	if (fz_capture_room()) {
+		WRITE_ONCE(vm->hold_vain, false);
+		return GO_ON;
 	}
-	now = ktime_get_ns();
-	if (!READ_ONCE(vm->hold_since)) {
-		WRITE_ONCE(vm->hold_since, now);
+	if (!(vm->info.flags & FZ_POLICY_LOSSLESS))
+		return GO_ON;
+	if (READ_ONCE(vm->hold_vain))
+		return IN_VAIN;
+	if (!(frame->flags & FZ_F_HELD)) {
+		frame->flags |= FZ_F_HELD;
 		fz_count(vm, held);
 	}
-	if (now - READ_ONCE(vm->hold_since) < fz_hold_ms * (u64)NSEC_PER_MSEC)
-		return true;
+	/* PINNED since its vCPU came for it. */
+	if ((u32)jiffies - frame->stamp < msecs_to_jiffies(fz_hold_ms))
+		return COME_BACK;
+	WRITE_ONCE(vm->hold_vain, true);
 	fz_count(vm, hold_timeouts);
-	return false;
+	return IN_VAIN;
 }
 
 /* Give X to a pinned frame, after it is captured. Must hold region->lock. */
 static void grant(struct fz_vm *vm, struct fz_region *region,
-		  struct fz_frame *frame, const struct fz_event_at *at, kvm_pfn_t pfn)
+		  struct fz_frame *frame, const struct fz_event_at *at, kvm_pfn_t pfn,
+		  bool in_vain)
 {
-	const struct fz_mixed mixed = {
-		.flips = frame->flips,
-		.max_ns = fz_mixed_ms * (u64)NSEC_PER_MSEC,
-	};
-	u16 flags = frame->flags & FZ_F_LATE ? FZ_RECF_LATE : 0;
+	struct fz_rec head = { .flags = frame->flags & FZ_F_LATE ? FZ_RECF_LATE : 0 };
 	enum fz_event event = FZ_GRANT;
-	enum fz_rec_type type;
 	int err;
 
 	lockdep_assert_held(&region->lock);
-	type = frame->flags & FZ_F_SEEN ? FZ_REC_REEXEC : FZ_REC_EXEC;
+	head.type = frame->flags & FZ_F_SEEN ? FZ_REC_REEXEC : FZ_REC_EXEC;
 	/* What cannot be captured, device memory say, cannot be vouched for. */
 	if ((frame->flags & FZ_F_WANT_MIXED) || !pfn_valid(pfn)) {
 		event = FZ_GRANT_MIXED;
-		type = FZ_REC_MIXED;
+		head.type = FZ_REC_MIXED;
+		head.u.mixed.flips = frame->flips;
+		head.u.mixed.max_ns = fz_mixed_ms * (u64)NSEC_PER_MSEC;
 	}
 
-	err = fz_capture(vm, type, flags, at, pfn,
-			 event == FZ_GRANT_MIXED ? &mixed : NULL, &frame->hash);
+	err = fz_capture(vm, &head, at, pfn,
+			 FZ_LOSE_EXEC | (in_vain ? FZ_LOSE_HELD : 0));
+	/* A mixed frame is not compared with anything: keep since when it is one. */
+	frame->hash = event == FZ_GRANT_MIXED ? head.time : head.hash;
 	fz_count(vm, grants);
 	if (err == -ENOSPC) {
 		fz_count(vm, lost_execs);
 		frame->flags |= FZ_F_UNLOGGED;
 		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_UNLOGGED);
-	} else if (type == FZ_REC_MIXED) {
+	} else if (head.type == FZ_REC_MIXED) {
 		fz_count(vm, mixed);
-	} else if (type == FZ_REC_REEXEC) {
+	} else if (head.type == FZ_REC_REEXEC) {
 		fz_count(vm, reexecs);
 	} else {
 		fz_count(vm, execs);
 	}
-	if (flags && err != -ENOSPC)
+	if (head.flags && err != -ENOSPC)
 		fz_count(vm, late);
 
-	frame->flags &= ~(FZ_F_LATE | FZ_F_WANT_MIXED);
+	frame->flags &= ~(FZ_F_LATE | FZ_F_WANT_MIXED | FZ_F_HELD);
 	if (err != -ENOSPC)
 		frame->flags |= FZ_F_SEEN;
 	set_state(vm, region, frame, fz_wx_step(FZ_PINNED, event)->next);
@@ -364,6 +391,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	struct fz_frame *frame;
 	unsigned int kick = 0;
 	unsigned long hva;
+	enum room room = GO_ON;
 
 	if (!slot)
 		return;
@@ -390,10 +418,11 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 			/* Protected before it was mapped: begin again. */
 			set_state(vm, region, frame, FZ_DIRTY);
 			fz_count(vm, retries);
-		} else if (wait_for_io(vm, frame, fz_pf_pfn(fault)) || hold_for_room(vm)) {
+		} else if (wait_for_io(vm, frame, fz_pf_pfn(fault)) ||
+			   (room = hold_for_room(vm, frame)) == COME_BACK) {
 			fz_count(vm, retries);
 		} else {
-			grant(vm, region, frame, &at, fz_pf_pfn(fault));
+			grant(vm, region, frame, &at, fz_pf_pfn(fault), room == IN_VAIN);
 			if (frame->state == FZ_MIXED || (frame->flags & FZ_F_UNLOGGED))
 				kick = fz_mixed_ms;
 		}
@@ -412,15 +441,22 @@ void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
 	unsigned long hva = fz_slot_hva(slot, gfn);
 	int level = fz_sp_level(sp);
 	struct fz_frame *frame;
+	enum fz_state state;
 
 	if (level > PG_LEVEL_4K) {
-		*access &= ~FZ_ACC_EXEC;
+		if (!fz_inject(FZ_INJECT_X_HUGE))
+			*access &= ~FZ_ACC_EXEC;
 		if (fz_frames_live(&vm->frames, hva, KVM_HPAGE_SIZE(level)))
 			*access &= ~FZ_ACC_WRITE;
 		return;
 	}
 	frame = fz_frames_frame(&vm->frames, hva);
-	*access &= ~(unsigned long)fz_wx_denied(frame ? READ_ONCE(frame->state) : FZ_NONE);
+	state = frame ? READ_ONCE(frame->state) : FZ_NONE;
+	if (state == FZ_NONE && fz_inject(FZ_INJECT_X))
+		return;
+	if (state == FZ_EXEC && fz_inject(FZ_INJECT_W))
+		return;
+	*access &= ~(unsigned long)fz_wx_denied(state);
 }
 
 void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,

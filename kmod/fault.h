@@ -57,6 +57,6 @@ void fz_fault_drop(struct fz_vm *vm, const struct kvm_memory_slot *slot);
  * must not be held if the step zaps. Return true if the event did anything.
  */
 bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva,
-		   enum fz_event event, const struct fz_event_at *at, u8 flags);
+		   enum fz_event event, const struct fz_event_at *at, u16 flags);
 
 #endif

@@ -6,6 +6,7 @@
  * no more than RCU and a pointer. Allocations come from fault paths: they do not
  * sleep, and one that fails leaves its frame without X.
  */
+#include <linux/ktime.h>
 #include <linux/slab.h>
 #include "frames.h"
 
@@ -43,6 +44,7 @@ struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long 
 		return NULL;
 	spin_lock_init(&region->lock);
 	region->key = key;
+	region->checked = ktime_get_ns();
 
 	old = xa_cmpxchg(&frames->regions, key, NULL, region,
 			 GFP_ATOMIC | __GFP_NOWARN);
@@ -86,6 +88,7 @@ void fz_region_set(struct fz_region *region, struct fz_frame *frame,
 	WRITE_ONCE(region->live, region->live - fz_wx_live(old) + fz_wx_live(state));
 	WRITE_ONCE(region->known, region->known + (state != FZ_NONE) - (old != FZ_NONE));
 	WRITE_ONCE(region->exec, region->exec + executes(state) - executes(old));
+	region->changes++;
 	WRITE_ONCE(frame->state, state);
 	WRITE_ONCE(frame->stamp, (u32)jiffies);
 }

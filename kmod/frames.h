@@ -33,16 +33,17 @@
 #define FZ_F_WANT_MIXED	(1U << 4)	/* its next grant is to be a mixed one */
 #define FZ_F_DISTURBED	(1U << 5)	/* the host wrote while it was busy */
 #define FZ_F_NO_HOST	(1U << 6)	/* host writes to it can't be trapped */
+#define FZ_F_HELD	(1U << 7)	/* a vCPU waits for room in the ring to capture it */
 
 /**
  * struct fz_frame - one guest frame
- * @hash: XXH64 of the content as captured last
+ * @hash: XXH64 of the content as captured last; while MIXED, the time of the record
  * @writer: who wrote it last, to tell a page that writes to itself
  * @stamp: jiffies of the last transition
  * @flips: re-executions within @second
  * @second: low bits of the clock, in seconds
- * @state: enum fz_state
  * @flags: FZ_F_*
+ * @state: enum fz_state
  * @suspect: KVM wrote to it behind the hooks' back
  *
  * All but @suspect are written under the region's lock; @state may be read
@@ -54,8 +55,8 @@ struct fz_frame {
 	u32 stamp;
 	u16 flips;
 	u16 second;
+	u16 flags;
 	u8 state;
-	u8 flags;
 	u8 suspect;
 };
 
@@ -70,6 +71,9 @@ struct fz_chunk {
  * @live: frames that ask for 4 KiB entries
  * @known: frames that are not NONE
  * @exec: frames that may execute
+ * @changes: counts the changes of state
+ * @checked: when its executable frames were last compared with their captures, or
+ *	else when it was made, CLOCK_MONOTONIC, ns; the verifier's own
  */
 struct fz_region {
 	spinlock_t lock;
@@ -77,6 +81,8 @@ struct fz_region {
 	u16 live;
 	u16 known;
 	u16 exec;
+	u64 changes;
+	u64 checked;
 	struct fz_chunk *chunk[FZ_CHUNKS];
 };
 

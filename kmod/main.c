@@ -13,6 +13,7 @@
 #include "prove.h"
 #include "rings.h"
 #include "sweep.h"
+#include "verify.h"
 #include "vm.h"
 
 module_param_named(ring_kib, fz_ring_kib, uint, 0444);
@@ -29,6 +30,12 @@ module_param_named(flip_cap, fz_flip_cap, uint, 0644);
 MODULE_PARM_DESC(flip_cap, "re-executions of a frame per second before it is mixed (default 10000)");
 module_param_named(trap_hugetlb, fz_trap_hugetlb, bool, 0644);
 MODULE_PARM_DESC(trap_hugetlb, "trap the VMM's writes to 2 MiB hugetlb pages; N: name them as unseen (default Y)");
+module_param_cb(verify_ms, &fz_verify_ops, &fz_verify_ms, 0644);
+MODULE_PARM_DESC(verify_ms, "how often each executable frame is compared with its capture, ms; 0 = never (default 10000)");
+module_param_named(verify_pages, fz_verify_pages, uint, 0644);
+MODULE_PARM_DESC(verify_pages, "frames compared per second at most (default 20000)");
+module_param_cb(audit_ms, &fz_verify_ops, &fz_audit_ms, 0644);
+MODULE_PARM_DESC(audit_ms, "how often the page tables are audited unasked, ms; 0 = never (default 0)");
 module_param_named(max_vms, fz_max_vms, uint, 0644);
 MODULE_PARM_DESC(max_vms, "VMs that can be watched at once (default 1024)");
 
@@ -51,9 +58,12 @@ static int __init fz_init(void)
 	err = fz_sweep_init();
 	if (err)
 		goto err_vm;
-	err = fz_hooks_init();
+	err = fz_verify_init();
 	if (err)
 		goto err_sweep;
+	err = fz_hooks_init();
+	if (err)
+		goto err_verify;
 	err = fz_prove_hooks();
 	if (err)
 		goto err_hooks;
@@ -68,6 +78,8 @@ static int __init fz_init(void)
 err_hooks:
 	fz_vm_detach_all();
 	fz_hooks_exit();
+err_verify:
+	fz_verify_exit();
 err_sweep:
 	fz_sweep_exit();
 err_vm:
@@ -84,6 +96,7 @@ static void __exit fz_exit(void)
 	fz_chrdev_exit();
 	fz_vm_detach_all();
 	fz_hooks_exit();
+	fz_verify_exit();
 	fz_sweep_exit();
 	fz_vm_exit();
 	fz_rings_exit();

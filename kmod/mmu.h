@@ -17,8 +17,12 @@ void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may
 /* Drop everything. May sleep. */
 void fz_mmu_zap_all(struct kvm *kvm);
 
-/* Walk the tables of a pinned VM and fill @audit's results. May sleep. */
-int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit);
+/*
+ * Walk the tables of a pinned VM and fill @audit's results, and up to @max entries
+ * of @found. May sleep, and does not hold mmu_lock for long.
+ */
+int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
+		 struct fz_audit_found *found, u32 max);
 
 /* An entry without X is about to be made for @vcpu: let KVM find nothing wrong with it. */
 void fz_mmu_use_nx(struct kvm_vcpu *vcpu);

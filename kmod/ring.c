@@ -70,7 +70,8 @@ bool fz_ring_room(const struct fz_ring *ring, u32 size)
 	return fz_ring_free(ring) >= size + (ring->lost.count ? sizeof(struct fz_rec) : 0);
 }
 
-struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exec)
+struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now,
+			       unsigned int what)
 {
 	if (!fz_ring_room(ring, size)) {
 		if (!ring->lost.count) {
@@ -79,7 +80,8 @@ struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exe
 		}
 		fz_store_own(&ring->lost.count, ring->lost.count + 1);
 		ring->lost.last_time = now;
-		ring->lost.execs += exec;
+		ring->lost.execs += !!(what & FZ_LOSE_EXEC);
+		ring->lost.held += !!(what & FZ_LOSE_HELD);
 		ring->seq++;
 		ring->producer->lost++;
 		return NULL;

@@ -57,13 +57,18 @@ void fz_ring_end(struct fz_ring *ring);
 /* If a record is being made, by another CPU, wait until it is there, or lost. */
 void fz_ring_wait(const struct fz_ring *ring);
 
+/* What a record is, should it be lost. */
+#define FZ_LOSE_EXEC	(1U << 0)	/* an execution */
+#define FZ_LOSE_HELD	(1U << 1)	/* for whose room a vCPU was held in vain */
+
 /*
  * Find room for a record of @size bytes and give it its number, time and CPU.
  * Return it, zeroed but for these and its size, or NULL: then the record is
- * counted as lost. Only the owner of the ring's CPU may call it, and no other
+ * counted as lost, as FZ_LOSE_* @what. Only the owner of the ring's CPU may call it, and no other
  * producer before fz_ring_commit().
  */
-struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now, bool exec);
+struct fz_rec *fz_ring_reserve(struct fz_ring *ring, u32 size, u64 now,
+			       unsigned int what);
 
 /* Publish the reserved record. */
 void fz_ring_commit(struct fz_ring *ring, const struct fz_rec *rec);

@@ -36,10 +36,13 @@ static bool revoke_mixed(struct fz_vm *vm, struct fz_region *region)
 	fz_for_each_frame(region, frame, hva, i) {
 		if (READ_ONCE(frame->state) != FZ_MIXED)
 			continue;
-		if (older(frame, fz_mixed_ms))
-			fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
-		else
+		if (older(frame, fz_mixed_ms)) {
+			const struct fz_event_at at = { .gfn = fz_vm_gfn(vm, hva) };
+
+			fz_fault_step(vm, region, hva, FZ_REVOKE, &at, 0);
+		} else {
 			left = true;
+		}
 	}
 	if (left)
 		xa_set_mark(&vm->frames.regions, region->key, FZ_MARK_MIXED);
@@ -96,7 +99,9 @@ static bool merge(struct fz_vm *vm, struct fz_region *region)
 	unsigned int i;
 
 	fz_for_each_frame(region, frame, hva, i) {
-		if (READ_ONCE(frame->state) == FZ_PINNED && older(frame, FZ_QUIET_MS))
+		/* A held vCPU comes back; its time runs from when the frame was PINNED. */
+		if (READ_ONCE(frame->state) == FZ_PINNED && older(frame, FZ_QUIET_MS) &&
+		    !(READ_ONCE(frame->flags) & FZ_F_HELD))
 			fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
 		if (READ_ONCE(frame->state) != FZ_NONE && !older(frame, FZ_QUIET_MS))
 			return true;

@@ -8,6 +8,7 @@
  */
 #include <linux/delay.h>
 #include <linux/hashtable.h>
+#include <linux/interval_tree.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -16,6 +17,7 @@
 #include "fault.h"
 #include "host.h"
 #include "mmu.h"
+#include "verify.h"
 #include "vm.h"
 
 #define TABLE_BITS	8
@@ -225,6 +227,8 @@ static int insert(struct fz_vm *vm)
 		list_add_tail_rcu(&vm->list, &all);
 	}
 	spin_unlock(&lock);
+	if (!err)
+		fz_verify_kick();
 	return err;
 }
 
@@ -245,6 +249,7 @@ static bool take_out(struct fz_vm *vm)
 	spin_lock(&lock);
 	ours = !hlist_unhashed(&vm->node);
 	if (ours) {
+		WRITE_ONCE(vm->leaves, true);
 		hlist_del_init_rcu(&vm->node);
 		hlist_del_init_rcu(&vm->by_mm);
 		list_del_rcu(&vm->list);
@@ -272,6 +277,28 @@ static u64 memory_pages(struct kvm *kvm)
 		pages += slot->npages;
 	srcu_read_unlock(&kvm->srcu, idx);
 	return pages;
+}
+
+u64 fz_vm_gfn(struct fz_vm *vm, unsigned long hva)
+{
+	struct kvm *kvm = vm->kvm;
+	struct interval_tree_node *node;
+	struct kvm_memory_slot *slot;
+	struct kvm_memslots *slots;
+	u64 gfn = FZ_NO_GFN;
+	int as_id, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots) && gfn == FZ_NO_GFN; as_id++) {
+		slots = __kvm_memslots(kvm, as_id);
+		node = interval_tree_iter_first(&slots->hva_tree, hva, hva);
+		if (!node)
+			continue;
+		slot = container_of(node, struct kvm_memory_slot, hva_node[slots->node_idx]);
+		gfn = slot->base_gfn + ((hva - slot->userspace_addr) >> PAGE_SHIFT);
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return gfn;
 }
 
 void fz_vm_describe(struct fz_vm *vm, struct fz_vm_event *event)

@@ -23,12 +23,13 @@
  * @release: frees it after a grace period
  * @kvm: valid while in the table, or while pinned by fz_vm_pin()
  * @pin_lock: guards the end of @kvm
+ * @leaves: on its way out of the table; set before the hooks look away
  * @gone: out of the table; no new pins
  * @suspect: a frame of it is marked so
  * @files: some of its memory is a file's: others may come to share it
  * @recheck: it may have turned to memory that can't be read
  * @io_patience: jiffies from which on to wait again for I/O in flight to end
- * @hold_since: when a vCPU began to wait for room in the ring, ns; 0 = none does
+ * @hold_vain: a vCPU waited for room in the ring in vain, and there was none since
  * @info: what FZ_IOC_LIST says
  * @frames: the state of its frames
  * @stats: struct fz_counters per CPU
@@ -44,12 +45,13 @@ struct fz_vm {
 	unsigned long split_hva;
 	struct kvm *kvm;
 	spinlock_t pin_lock;
+	bool leaves;
 	bool gone;
 	bool suspect;
 	bool files;
 	bool recheck;
 	unsigned long io_patience;
-	u64 hold_since;
+	bool hold_vain;
 	struct fz_vm_info {
 		u64 id;
 		u64 attached;
@@ -104,6 +106,12 @@ void fz_vm_detach_all(void);
 void fz_vm_born(struct kvm *kvm);
 void fz_vm_died(struct kvm *kvm);
 void fz_vm_uncovered(struct kvm *kvm, u32 why);
+
+/*
+ * The guest frame that its VMM maps at @hva, or FZ_NO_GFN. Of several, as aliased
+ * slots have, one. @vm must be pinned.
+ */
+u64 fz_vm_gfn(struct fz_vm *vm, unsigned long hva);
 
 /* Describe it; @vm->kvm must be valid (in the table, under RCU). */
 void fz_vm_describe(struct fz_vm *vm, struct fz_vm_event *event);

@@ -53,8 +53,8 @@ static const struct fz_step steps[FZ_NR_STATES][FZ_NR_EVENTS] = {
 		[FZ_FETCH]	 = STEP(FZ_PINNED, ZAP),
 	},
 	[FZ_MIXED] = {
-		[FZ_UNMAP]	 = STEP(FZ_DIRTY),
-		[FZ_REVOKE]	 = STEP(FZ_DIRTY, ZAP),
+		[FZ_UNMAP]	 = STEP(FZ_DIRTY, LOG(FZ_REC_MIXED_END)),
+		[FZ_REVOKE]	 = STEP(FZ_DIRTY, ZAP, LOG(FZ_REC_MIXED_END)),
 	},
 };
 

@@ -31,7 +31,7 @@ enum fz_event {
 	FZ_GRANT_MIXED,	/* the same, for a frame that needs W and X at once */
 	FZ_UNMAP,	/* KVM is dropping every entry: the host remaps the memory */
 	FZ_HOST_WRITE,	/* the host is about to write: the VMM, or KVM itself */
-	FZ_REVOKE,	/* X must go: time is up, the slot goes, or a lost record has room */
+	FZ_REVOKE,	/* X must go: time is up, the slot goes, a lost record has room, drift */
 	FZ_NR_EVENTS,
 };
 

@@ -93,6 +93,7 @@
  * @FZ_REC_AUDIT: the page tables break the promise; see struct fz_audit_event
  * @FZ_REC_DRIFT: an executable frame is not as it was captured, and no change was
  *	seen; it lost X; see struct fz_drift; a snapshot of what it is now follows
+ * @FZ_REC_MIXED_END: a MIXED frame lost X; see struct fz_mixed_end
  */
 enum fz_rec_type {
 	FZ_REC_EXEC		= 1,
@@ -108,6 +109,7 @@ enum fz_rec_type {
 	FZ_REC_AUDIT		= 11,
 	FZ_REC_COVERAGE		= 12,
 	FZ_REC_DRIFT		= 13,
+	FZ_REC_MIXED_END	= 14,
 };
 
 /* fz_rec.flags */
@@ -134,6 +136,8 @@ enum fz_rec_type {
  * @last_time: when the last was lost
  * @execs: how many of them were executions (logged later, with FZ_RECF_LATE,
  *	if the frame is still executable when there is room)
+ * @held: how many of these were lost although lossless mode was asked for: a vCPU
+ *	had been held for fz_info.hold_ns, in vain
  */
 struct fz_lost {
 	__u64 first_seq;
@@ -141,6 +145,7 @@ struct fz_lost {
 	__u64 first_time;
 	__u64 last_time;
 	__u64 execs;
+	__u64 held;
 };
 
 /**
@@ -187,10 +192,21 @@ struct fz_mixed {
 };
 
 /**
+ * struct fz_mixed_end - FZ_REC_MIXED_END: for how long a frame was MIXED
+ * @since: the time of its MIXED record
+ * @ns: until X was gone, flushed
+ */
+struct fz_mixed_end {
+	__u64 since;
+	__u64 ns;
+};
+
+/**
  * struct fz_audit_event - FZ_REC_AUDIT: an entry that should not exist
  * @spte: the entry
  * @level: its level: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB
- * @state: the frame's state
+ * @state: the frame's state: 0 never ran, 1 being captured, 2 executable, 3 written
+ *	since, 4 mixed; for a larger entry 2 if a frame below it is executable, else 0
  */
 struct fz_audit_event {
 	__u64 spte;
@@ -201,7 +217,8 @@ struct fz_audit_event {
 /**
  * struct fz_drift - FZ_REC_DRIFT: a change that nobody saw
  * @captured: XXH64, seed 0, of the frame as captured last; fz_rec.hash is of now
- * @unseen_ns: the longest time for which the new content may have executed
+ * @unseen_ns: the longest time for which other content than the captured may have
+ *	executed: since the capture or the last comparison, whichever is later
  */
 struct fz_drift {
 	__u64 captured;
@@ -253,6 +270,7 @@ struct fz_rec {
 		struct fz_mixed mixed;
 		struct fz_audit_event audit;
 		struct fz_drift drift;
+		struct fz_mixed_end mixed_end;
 		__u64 pad[6];
 	} u;
 };
@@ -302,6 +320,12 @@ struct fz_consumer {
  * @max_vms: how many VMs can be attached at once
  * @reserved: 0
  * @kernel: the kernel release that the module was built for
+ * @verify_ns: how often each executable frame is to be compared with its capture;
+ *	0 = never
+ * @verify_pass_ns: how long the last round of comparisons took; 0 = none is done
+ * @audit_ns: how often the page tables are audited unasked; 0 = never
+ * @verify_pages: how many frames are compared in a second at most
+ * @reserved2: 0
  */
 struct fz_info {
 	__u32 size;
@@ -320,6 +344,11 @@ struct fz_info {
 	__u32 max_vms;
 	__u32 reserved;
 	char kernel[64];
+	__u64 verify_ns;
+	__u64 verify_pass_ns;
+	__u64 audit_ns;
+	__u32 verify_pages;
+	__u32 reserved2;
 };
 
 /* fz_attach.flags, fz_info.policy */
@@ -432,6 +461,7 @@ struct fz_list {
  * @drifts: of these, those that had changed unseen
  * @host_flushes: times that the CPUs which run the VMM had to flush their TLBs,
  *	because its mapping of a frame lost W
+ * @mixed_ns: how long frames were MIXED, added up; those that are now not included
  */
 struct fz_counters {
 	__u64 grants;
@@ -458,6 +488,7 @@ struct fz_counters {
 	__u64 verified;
 	__u64 drifts;
 	__u64 host_flushes;
+	__u64 mixed_ns;
 };
 
 /**
@@ -505,6 +536,22 @@ struct fz_barrier {
 };
 
 /**
+ * struct fz_audit_found - an entry that should not exist, as an audit finds it
+ * @gfn: guest frame number
+ * @spte: the entry
+ * @level: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB
+ * @state: as in struct fz_audit_event
+ */
+struct fz_audit_found {
+	__u64 gfn;
+	__u64 spte;
+	__u32 level;
+	__u32 state;
+};
+
+#define FZ_AUDIT_FOUND_MAX	1024
+
+/**
  * struct fz_audit - FZ_IOC_AUDIT: walk a VM's page tables
  * @size: in: of this structure
  * @flags: in: 0
@@ -515,6 +562,10 @@ struct fz_barrier {
  * @exec: out: of all, executable
  * @violations: out: executable without a capture, or executable and writable
  *	outside MIXED
+ * @found: in: user address of struct fz_audit_found[], or 0
+ * @found_max: in: entries that fit there, at most FZ_AUDIT_FOUND_MAX are written;
+ *	out: written
+ * @reserved: 0
  */
 struct fz_audit {
 	__u32 size;
@@ -525,6 +576,9 @@ struct fz_audit {
 	__u64 leaves_1g;
 	__u64 exec;
 	__u64 violations;
+	__u64 found;
+	__u32 found_max;
+	__u32 reserved;
 };
 
 /* No size in the number: a structure may grow. Argument: pointer to struct fz_*. */

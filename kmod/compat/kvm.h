@@ -34,8 +34,17 @@ struct kvm_mmu_page;
 #define fz_sp_gfn(sp)		FZ_FIELD(gfn_t, sp, FZ_SP_GFN)
 #define fz_sp_spt(sp)		FZ_FIELD(u64 *, sp, FZ_SP_SPT)
 #define fz_sp_tdp(sp)		FZ_FIELD(bool, sp, FZ_SP_TDP)
+#define fz_sp_of_hash_link(l)	((struct kvm_mmu_page *)((char *)(l) - FZ_SP_HASH_LINK))
 #define fz_sp_of_link(l)	((struct kvm_mmu_page *)((char *)(l) - FZ_SP_LINK))
 #define fz_sp_translation(sp)	FZ_FIELD(u64 *, sp, FZ_SP_TRANSLATION)
+
+/* The shadow pages of bucket @i of KVM_NUM_MMU_PAGES, or NULL; later kernels make them late. */
+static inline struct hlist_head *fz_sp_bucket(struct kvm *kvm, int i)
+{
+	struct hlist_head *buckets = kvm->arch.mmu_page_hash;
+
+	return buckets ? &buckets[i] : NULL;
+}
 
 /* PG_LEVEL_* count from 1 = 4 KiB. */
 #define fz_sp_level(sp)		((int)fz_sp_role(sp).level)

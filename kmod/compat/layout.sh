@@ -86,6 +86,7 @@ define FZ_SP_GFN "$sp" gfn kvm_mmu_page
 define FZ_SP_SPT "$sp" spt kvm_mmu_page
 define FZ_SP_TDP "$sp" tdp_mmu_page kvm_mmu_page
 define FZ_SP_LINK "$sp" link kvm_mmu_page
+define FZ_SP_HASH_LINK "$sp" hash_link kvm_mmu_page
 define FZ_SP_TRANSLATION "$sp" shadowed_translation kvm_mmu_page
 define FZ_SVM_VMCB "$svm" vmcb vcpu_svm
 define FZ_SVM_SEV_INFO "$kvm_svm" sev_info kvm_svm

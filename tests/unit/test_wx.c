@@ -27,8 +27,8 @@ static const struct fz_step expected[FZ_NR_STATES][FZ_NR_EVENTS] = {
 	[FZ_DIRTY] = { ZAP_TO(PINNED, 0),   NO,				    NO,	      NO,
 		      NO,						    NO,		NO },
 	[FZ_MIXED] = { NO,		    NO,				    NO,	      NO,
-		      TO(DIRTY),					    NO,
-		      ZAP_TO(DIRTY, 0) },
+		      { .act = true, .next = FZ_DIRTY, .record = FZ_REC_MIXED_END },	NO,
+		      ZAP_TO(DIRTY, FZ_REC_MIXED_END) },
 };
 
 static bool same(const struct fz_step *a, const struct fz_step *b)
