@@ -35,6 +35,19 @@ static void progress(const struct fz_log_writer *log, bool last)
 		fprintf(stderr, "\r%" PRIu64 " records%s", fz_log_records(log), last ? "\n" : "");
 }
 
+/* Records leave the rings when they are in the file: killed, this loses none. */
+static int64_t drain(struct session *s, struct fz_log_writer *log, struct fz_error *err)
+{
+	int64_t n = fz_reader_drain(s->reader, fz_log_add, log, err);
+	int ret = n > 0 ? fz_log_flush(log, false, err) : 0;
+
+	if (ret)
+		return ret;
+	if (n > 0)
+		fz_reader_release(s->reader);
+	return n;
+}
+
 /* Drain until told to stop. The reason is stored; negative = the stream or the disk failed. */
 static int follow(struct session *s, struct fz_log_writer *log, const struct args *a,
 		  enum fz_log_reason *why, struct fz_error *err)
@@ -46,7 +59,7 @@ static int follow(struct session *s, struct fz_log_writer *log, const struct arg
 		bool died = a->exit_when_died && session_died(s);
 
 		/* What died before the drain is in the rings by then. */
-		n = fz_reader_drain(s->reader, fz_log_add, log, err);
+		n = drain(s, log, err);
 		if (n < 0)
 			return n;
 		if (died) {
@@ -76,7 +89,7 @@ static int finish(struct session *s, struct fz_log_writer *log, int ret, enum fz
 
 	session_detach(s);
 	while (!ret) {
-		n = fz_reader_drain(s->reader, fz_log_add, log, err);
+		n = drain(s, log, err);
 		if (n < 0)
 			ret = n;
 		if (n <= 0)
@@ -118,6 +131,7 @@ static int record(struct session *s, const struct args *a, const struct fz_seal_
 		session_detach(s);
 		return trouble("%s", err.text);
 	}
+	fz_reader_keep(s->reader, true);
 	ret = session_lock(s, fz_log_fd(log));
 	if (ret) {
 		fz_log_close(log);

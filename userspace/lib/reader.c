@@ -6,7 +6,7 @@
  * 2. Load-acquire all producer positions. What lies below them is stable.
  * 3. Deliver the records with time <= T, the earliest head first. No record
  *    that comes later can belong before one of these.
- * 4. Store-release each consumer position after the delivery.
+ * 4. Store-release each consumer position after the delivery, or when told to.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,6 +31,7 @@ struct fz_reader {
 	struct fz_rings rings;
 	struct fz_seq seq;
 	bool over;
+	bool keep;
 	struct cursor *cursor;
 	/* A private copy: what was checked is what is delivered. */
 	union {
@@ -152,6 +153,12 @@ static int64_t next_cpu(struct fz_reader *r, uint64_t time, struct fz_error *err
 	return best;
 }
 
+static void release(struct fz_reader *r, unsigned int cpu)
+{
+	/* (D) pairs with the module's load-acquire (A): the room is free */
+	fz_store_release((uint64_t *)&r->rings.consumers[cpu].pos, r->cursor[cpu].pos);
+}
+
 static int deliver(struct fz_reader *r, unsigned int cpu, fz_sink sink, void *arg,
 		   struct fz_error *err)
 {
@@ -168,9 +175,22 @@ static int deliver(struct fz_reader *r, unsigned int cpu, fz_sink sink, void *ar
 		return stop;
 	c->pos += c->head.size;
 	c->have = false;
-	/* (D) pairs with the module's load-acquire (A): the room is free */
-	fz_store_release((uint64_t *)&r->rings.consumers[cpu].pos, c->pos);
+	if (!r->keep)
+		release(r, cpu);
 	return stop;
+}
+
+void fz_reader_keep(struct fz_reader *r, bool keep)
+{
+	r->keep = keep;
+}
+
+void fz_reader_release(struct fz_reader *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->rings.cpus; i++)
+		release(r, i);
 }
 
 int64_t fz_reader_drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_error *err)

@@ -36,6 +36,14 @@ void fz_reader_free(struct fz_reader *r);
  */
 int64_t fz_reader_drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_error *err);
 
+/*
+ * With @keep drain() gives no room back; fz_reader_release() then does, of all that
+ * was delivered. So a reader that dies before its records are safe has not taken
+ * them: the next one gets them, from the first that was not released.
+ */
+void fz_reader_keep(struct fz_reader *r, bool keep);
+void fz_reader_release(struct fz_reader *r);
+
 /* What was delivered so far: counts, gaps, losses. */
 const struct fz_seq *fz_reader_seq(const struct fz_reader *r);
 
