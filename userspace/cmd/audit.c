@@ -9,25 +9,51 @@
 #include "options.h"
 #include "report.h"
 
-static json_t *to_json(const struct fz_audit *a)
+#define FOUND_MAX 256	/* bad entries named, per VM */
+
+static json_t *found_json(const struct fz_audit_found *f, uint32_t n)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "id", (json_int_t)a->id,
-			 "leaves_4k", (json_int_t)a->leaves_4k, "leaves_2m",
-			 (json_int_t)a->leaves_2m, "leaves_1g", (json_int_t)a->leaves_1g,
-			 "exec", (json_int_t)a->exec, "violations", (json_int_t)a->violations);
+	json_t *a = json_array();
+	uint32_t i;
+
+	for (i = 0; a && i < n; i++)
+		json_array_append_new(a, json_pack("{s:o, s:i, s:o, s:s}",
+			"gfn", json_sprintf("0x%" PRIx64, (uint64_t)f[i].gfn),
+			"level", (int)f[i].level,
+			"entry", json_sprintf("0x%" PRIx64, (uint64_t)f[i].spte),
+			"state", fz_state_name(f[i].state)));
+	return a;
 }
 
-static void to_text(const struct fz_audit *a)
+static json_t *to_json(const struct fz_audit *a, const struct fz_audit_found *f)
 {
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "id", (json_int_t)a->id,
+			 "leaves_4k", (json_int_t)a->leaves_4k, "leaves_2m",
+			 (json_int_t)a->leaves_2m, "leaves_1g", (json_int_t)a->leaves_1g,
+			 "exec", (json_int_t)a->exec, "violations", (json_int_t)a->violations,
+			 "entries", found_json(f, a->found_max));
+}
+
+static void to_text(const struct fz_audit *a, const struct fz_audit_found *f)
+{
+	uint32_t i;
+
 	printf("VM %" PRIu64 ": %" PRIu64 " entries of 4 KiB, %" PRIu64 " of 2 MiB, %" PRIu64
 	       " of 1 GiB; %" PRIu64 " executable; %" PRIu64 " violation%s\n", (uint64_t)a->id,
 	       (uint64_t)a->leaves_4k, (uint64_t)a->leaves_2m, (uint64_t)a->leaves_1g,
 	       (uint64_t)a->exec, (uint64_t)a->violations, a->violations == 1 ? "" : "s");
+	for (i = 0; i < a->found_max; i++)
+		printf("  gfn 0x%" PRIx64 " level %u entry 0x%" PRIx64 " is not allowed: the frame is %s\n",
+		       (uint64_t)f[i].gfn, f[i].level, (uint64_t)f[i].spte,
+		       fz_state_name(f[i].state));
+	if (a->violations > a->found_max)
+		printf("  and %" PRIu64 " more\n", (uint64_t)a->violations - a->found_max);
 }
 
 /* @only = 0: all VMs, and one that goes meanwhile is no error. */
 static int audit(struct fz_device *dev, uint64_t only, bool json)
 {
+	static struct fz_audit_found found[FOUND_MAX];
 	json_t *list = json_array(), *j;
 	uint64_t violations = 0;
 	struct fz_vm_desc *vms;
@@ -44,7 +70,7 @@ static int audit(struct fz_device *dev, uint64_t only, bool json)
 
 		if (only && vms[i].id != only)
 			continue;
-		ret = fz_device_audit(dev, vms[i].id, &a, &err);
+		ret = fz_device_audit_found(dev, vms[i].id, &a, found, FOUND_MAX, &err);
 		if (ret == -ENOENT)
 			continue;
 		if (ret) {
@@ -55,9 +81,9 @@ static int audit(struct fz_device *dev, uint64_t only, bool json)
 		seen++;
 		violations += a.violations;
 		if (json)
-			json_array_append_new(list, to_json(&a));
+			json_array_append_new(list, to_json(&a, found));
 		else
-			to_text(&a);
+			to_text(&a, found);
 	}
 	free(vms);
 	if (only && !seen) {

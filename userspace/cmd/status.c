@@ -20,7 +20,7 @@ static const struct {
 	COUNTER(write_faults), COUNTER(read_faults), COUNTER(zaps), COUNTER(retries),
 	COUNTER(held), COUNTER(hold_timeouts), COUNTER(frames), COUNTER(exec_frames),
 	COUNTER(memory), COUNTER(violations), COUNTER(errors), COUNTER(verified),
-	COUNTER(drifts), COUNTER(host_flushes),
+	COUNTER(drifts), COUNTER(host_flushes), COUNTER(mixed_ns),
 };
 
 #define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
@@ -57,14 +57,33 @@ static int print_json(const struct fz_device *dev, const struct fz_counters *tot
 			"memory_bytes", (json_int_t)vms[i].pages * FZ_PAGE_SIZE,
 			"not_covered", (json_int_t)vms[i].not_covered,
 			"counters", counters_json(&c[i])));
-	j = json_pack("{s:i, s:{s:I, s:s, s:I, s:I, s:b, s:b, s:o}, s:o, s:o}", "schema", 1,
+	j = json_pack("{s:i, s:{s:I, s:s, s:I, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}, s:o, s:o}",
+		      "schema", 1,
 		      "module", "abi", (json_int_t)info->abi,
 		      "vendor", info->vendor == FZ_VENDOR_INTEL ? "intel" : "amd",
 		      "cpus", (json_int_t)info->cpus, "ring_bytes", (json_int_t)info->ring_bytes,
 		      "lossless", !!(info->policy & FZ_POLICY_LOSSLESS),
-		      "attach_new", !!info->attach_new, "kernel", fz_report_string(info->kernel),
+		      "attach_new", !!info->attach_new,
+		      "mixed_ns", (json_int_t)info->mixed_ns, "hold_ns", (json_int_t)info->hold_ns,
+		      "verify_ns", (json_int_t)info->verify_ns,
+		      "verify_pass_ns", (json_int_t)info->verify_pass_ns,
+		      "verify_pages", (json_int_t)info->verify_pages,
+		      "audit_ns", (json_int_t)info->audit_ns, "kernel", fz_report_string(info->kernel),
 		      "total", counters_json(total), "vms", list);
 	return print_object(j);
+}
+
+/* What is looked at again, and how often. */
+static void second_line(const struct fz_info *info)
+{
+	if (info->verify_ns)
+		printf("executed frames are compared with their captures every %.1f s, at most %u a "
+		       "second; the last round took %.1f s\n", info->verify_ns / 1e9,
+		       info->verify_pages, info->verify_pass_ns / 1e9);
+	else
+		puts("executed frames are not compared with their captures (verify_ms=0)");
+	if (info->audit_ns)
+		printf("page tables are audited every %.1f s\n", info->audit_ns / 1e9);
 }
 
 static int print_text(const struct fz_device *dev, const struct fz_counters *total,
@@ -82,6 +101,7 @@ static int print_text(const struct fz_device *dev, const struct fz_counters *tot
 	       info->policy & FZ_POLICY_LOSSLESS ? "lossless" : "losses are logged",
 	       info->attach_new ? "are" : "are not");
 	free(kernel);
+	second_line(info);
 	for (i = 0; i < n; i++) {
 		name = fz_text_plain(vms[i].comm);
 		if (!name)

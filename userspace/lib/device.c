@@ -256,15 +256,25 @@ int fz_device_stat(struct fz_device *dev, uint64_t id, struct fz_counters *c,
 	return 0;
 }
 
-int fz_device_audit(struct fz_device *dev, uint64_t id, struct fz_audit *audit,
-		    struct fz_error *err)
+int fz_device_audit_found(struct fz_device *dev, uint64_t id, struct fz_audit *audit,
+			  struct fz_audit_found *found, uint32_t max, struct fz_error *err)
 {
-	*audit = (struct fz_audit){ .size = sizeof(*audit), .id = id };
-	if (!ioctl(dev->fd, FZ_IOC_AUDIT, audit))
+	*audit = (struct fz_audit){ .size = sizeof(*audit), .id = id,
+				    .found = (uintptr_t)found, .found_max = max };
+	if (!ioctl(dev->fd, FZ_IOC_AUDIT, audit)) {
+		if (audit->found_max > max)
+			return fz_fail(err, -EPROTO, "the module names more bad entries than fit");
 		return 0;
+	}
 	if (errno == ENOENT)
 		return fz_fail(err, -ENOENT, "no VM %" PRIu64 " is attached", id);
 	return fz_fail(err, -errno, "cannot audit VM %" PRIu64 ": %s", id, strerror(errno));
+}
+
+int fz_device_audit(struct fz_device *dev, uint64_t id, struct fz_audit *audit,
+		    struct fz_error *err)
+{
+	return fz_device_audit_found(dev, id, audit, NULL, 0, err);
 }
 
 static int barrier(void *arg, uint64_t *time, struct fz_error *err)

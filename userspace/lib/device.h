@@ -33,6 +33,12 @@ int fz_device_list(struct fz_device *dev, struct fz_vm_desc **vms, size_t *n, st
 /* Counters of VM @id; 0 = the sum of all. -ENOENT. */
 int fz_device_stat(struct fz_device *dev, uint64_t id, struct fz_counters *c,
 		   struct fz_error *err);
+/*
+ * Audit VM @id; the entries that should not exist are counted, and up to @max of them
+ * stored at @found, which audit->found_max then counts. -ENOENT.
+ */
+int fz_device_audit_found(struct fz_device *dev, uint64_t id, struct fz_audit *audit,
+			  struct fz_audit_found *found, uint32_t max, struct fz_error *err);
 int fz_device_audit(struct fz_device *dev, uint64_t id, struct fz_audit *audit,
 		    struct fz_error *err);
 

@@ -27,6 +27,7 @@ static const struct {
 	[FZ_REC_AUDIT]		= { "audit", PAGE_NEVER },
 	[FZ_REC_COVERAGE]	= { "coverage", PAGE_NEVER },
 	[FZ_REC_DRIFT]		= { "drift", PAGE_MUST },
+	[FZ_REC_MIXED_END]	= { "mixed-end", PAGE_NEVER },
 };
 
 _Static_assert(sizeof(struct fz_rec) == 128, "the record header is 128 bytes");
@@ -36,6 +37,14 @@ const char *fz_rec_name(unsigned int type)
 	if (type >= sizeof(types) / sizeof(types[0]) || !types[type].name)
 		return "?";
 	return types[type].name;
+}
+
+const char *fz_state_name(unsigned int state)
+{
+	static const char * const name[] = { "never run", "being captured", "executable",
+					     "written since it ran", "mixed" };
+
+	return state < sizeof(name) / sizeof(name[0]) ? name[state] : "?";
 }
 
 const uint8_t *fz_rec_page(const struct fz_rec *rec)

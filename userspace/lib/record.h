@@ -33,6 +33,9 @@ const uint8_t *fz_rec_page(const struct fz_rec *rec);
 /* "exec", "reexec", ...; "?" for a type that does not exist. */
 const char *fz_rec_name(unsigned int type);
 
+/* A frame's state, as audits name it: "never run", ...; "?" for what does not exist. */
+const char *fz_state_name(unsigned int state);
+
 /* Numbers that no record accounts for, or (@repeated) that came twice. */
 struct fz_gap {
 	uint32_t cpu;
