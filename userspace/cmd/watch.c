@@ -152,6 +152,21 @@ static int show_unknown(struct watch *w, const struct fz_unknown *u, struct fz_e
 	return 0;
 }
 
+static int show_event(struct watch *w, const struct fz_finding *f, struct fz_error *err)
+{
+	uint64_t vm = w->rep.results->vms[f->vm].id;
+
+	if (w->json)
+		return line_json(w, "finding", f->time, vm, "finding",
+				 fz_report_event(&w->rep, f), err);
+	start_line(w, f->time, vm);
+	fputs("FINDING    ", stdout);
+	if (fz_report_event_text(&w->rep, f, stdout))
+		return fz_fail(err, -ENOMEM, "out of memory");
+	putchar('\n');
+	return 0;
+}
+
 /* Settle, and print what was not printed yet. */
 static int show_new(struct watch *w, struct fz_error *err)
 {
@@ -174,6 +189,14 @@ static int show_new(struct watch *w, struct fz_error *err)
 			if (ret > 0)
 				ret = show_finding(w, &r->frames[p->findings[k]], err);
 		}
+	}
+	for (i = 0; ret >= 0 && i < r->nfindings; i++) {
+		const struct fz_finding *f = &r->findings[i];
+
+		ret = is_new(w, fz_mix(fz_mix(f->kind * 8ULL + 5) + ((uint64_t)f->vm << 32) + f->at),
+			     err);
+		if (ret > 0)
+			ret = show_event(w, f, err);
 	}
 	for (i = 0; ret >= 0 && i < r->nunknowns; i++) {
 		const struct fz_unknown *u = &r->unknowns[i];

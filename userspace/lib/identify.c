@@ -24,6 +24,7 @@ void fz_identify_free(struct fz_identify *id)
 	if (!id)
 		return;
 	fz_identify_ungroup(id);
+	fz_unseen_free(id);
 	for (i = 0; i < id->r.nfiles; i++)
 		fz_hashdb_file_free(&id->r.files[i]);
 	for (i = 0; i < id->r.nclasses; i++)
@@ -185,7 +186,7 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 	return 0;
 }
 
-static int find_content(struct fz_identify *id, const struct fz_rec *rec, uint32_t *at,
+int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32_t *at,
 			struct fz_error *err)
 {
 	const uint8_t *page = fz_rec_page(rec);
@@ -291,7 +292,7 @@ static int add_frame(struct fz_identify *id, const struct fz_rec *rec, struct fz
 	size_t it;
 	int ret;
 
-	ret = find_content(id, rec, &content, err);
+	ret = fz_identify_content(id, rec, &content, err);
 	if (!ret)
 		ret = keep_page(id, &id->r.contents[content], rec, err);
 	if (ret)
@@ -325,6 +326,7 @@ int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
 {
 	struct fz_identify *id = arg;
 	struct fz_results_vm *vm;
+	int ret;
 
 	id->r.records++;
 	if (!rec->vm)
@@ -333,6 +335,7 @@ int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
 	if (!vm)
 		return -ENOMEM;
 	vm->events[rec->type]++;
+	vm->last = rec->time;
 	vm->late += !!(rec->flags & FZ_RECF_LATE);
 	vm->blind += rec->type == FZ_REC_MIXED && !fz_rec_page(rec);
 	switch (rec->type) {
@@ -349,7 +352,11 @@ int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
 	if (rec->type >= FZ_REC_VM_ATTACH && rec->type <= FZ_REC_VM_DIED)
 		describe_vm(vm, rec->u.vm.pid, rec->u.vm.vcpus, rec->u.vm.pages, rec->u.vm.reason,
 			    rec->u.vm.comm);
-	return fz_rec_page(rec) ? add_frame(id, rec, err) : 0;
+	ret = fz_unseen_add(id, id->last_vm, rec, err);
+	/* What drifted may have run, or not: it is no frame that ran. */
+	if (ret || !fz_rec_page(rec) || rec->type == FZ_REC_DRIFT)
+		return ret;
+	return add_frame(id, rec, err);
 }
 
 const char *fz_verdict_name(enum fz_verdict v)

@@ -104,15 +104,74 @@ struct fz_class {
 	bool ambiguous;		/* members of different packages or versions */
 };
 
+/*
+ * A frame that was MIXED: what ran in it meanwhile, beyond its snapshots, is not known.
+ *
+ * Code that patches itself is mixed for moments. A frame that is so for more than
+ * FZ_STAY_NS, and FZ_STAY_PERCENT of the time on top, in any stretch of time, stays
+ * mixed: as code would that hides there. So does a VM whose frames, added up, are
+ * twice as much. (Boots of Debian guests, in an emulator: 23 times and 0.5 s for the
+ * most mixed frame, the kernel's own code that patches code; 37 times in all.)
+ */
+#define FZ_STAY_NS	1000000000ULL
+#define FZ_STAY_PERCENT	5
+
+struct fz_stay {
+	uint64_t level, at;	/* what is over the share, ns, as of when */
+	uint64_t since;		/* when it was first too much; 0 = never was */
+};
+
+struct fz_mixed_frame {
+	uint32_t vm;		/* into fz_results.vms */
+	uint32_t windows;	/* times */
+	uint64_t gfn, rip, cr3;	/* of the last time */
+	uint8_t cpl;
+	uint64_t ns, longest;	/* of those that ended */
+	uint64_t first, last;	/* of their records, CLOCK_MONOTONIC, ns */
+	uint64_t open;		/* since when it is, 0 = it is not */
+	struct fz_stay stay;
+};
+
+/* A DRIFT record. What the frame held then, or in between, may have run. */
+struct fz_drifted {
+	uint32_t vm;
+	uint32_t content;	/* into fz_results.contents */
+	uint64_t gfn, time, unseen_ns, captured;
+};
+
+/* AUDIT records of one entry. */
+struct fz_audited {
+	uint32_t vm, level, state, times;
+	uint64_t gfn, spte, first, last;
+};
+
+/* What a VM is to be asked about, beside modified programs. */
+enum fz_finding_kind {
+	FZ_FINDING_AUDIT,	/* @at: into fz_results.audited */
+	FZ_FINDING_DRIFT,	/* .drifted */
+	FZ_FINDING_STAYS,	/* .mixed: a frame stays mixed */
+	FZ_FINDING_STAYS_MANY,	/* the VM's frames, added up, do; @at is nothing */
+};
+
+struct fz_finding {
+	enum fz_finding_kind kind;
+	uint32_t vm, at;
+	uint64_t time;
+};
+
 struct fz_results_vm {
 	uint64_t id, pages, not_covered;
 	uint64_t attached, gone;	/* CLOCK_MONOTONIC, ns; 0 = not seen */
 	uint32_t pid, vcpus;
 	bool died;
 	char comm[16];
-	uint64_t events[FZ_REC_DRIFT + 1];	/* by type */
+	uint64_t events[FZ_REC_MIXED_END + 1];	/* by type */
 	uint64_t late;
 	uint64_t blind;			/* MIXED records without a snapshot */
+	uint64_t mixed_ns;		/* how long frames were MIXED, added up */
+	uint64_t mixed_open;		/* those that are not known to have ended */
+	struct fz_stay stay;
+	uint64_t last;			/* time of its last record */
 	/* of frames */
 	uint64_t frames, known, ambiguous, unknown, modified, mixed;
 };
@@ -147,7 +206,12 @@ struct fz_results {
 	struct fz_results_vm *vms;
 	struct fz_program *programs;	/* by VM, first path, package, version, verdict */
 	struct fz_unknown *unknowns;	/* by VM, reason, first appearance */
+	struct fz_mixed_frame *mixed;	/* in order of first appearance */
+	struct fz_drifted *drifted;	/* in order of time */
+	struct fz_audited *audited;	/* in order of first appearance */
+	struct fz_finding *findings;	/* by VM, kind, time */
 	size_t nfiles, nclasses, ncontents, nframes, nvms, nprograms, nunknowns;
+	size_t nmixed, ndrifted, naudited, nfindings;
 	uint64_t records, broken, not_compared;
 };
 
@@ -165,6 +229,12 @@ const struct fz_results *fz_identify_results(const struct fz_identify *id);
 /* The classes that @f can be, none if it is unknown. Return how many. */
 uint32_t fz_frame_classes(const struct fz_results *r, const struct fz_frame *f,
 			  uint32_t classes[FZ_REFS_MAX]);
+
+/*
+ * The classes that content @c can be of; at most FZ_REFS_MAX, and none if it is not
+ * known. Unlike fz_frame_classes() this asks for no proof that it ran there.
+ */
+uint32_t fz_content_classes(const struct fz_content *c, uint32_t classes[FZ_REFS_MAX]);
 
 /* Names for people and JSON. */
 const char *fz_verdict_name(enum fz_verdict v);

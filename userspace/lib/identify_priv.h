@@ -15,6 +15,8 @@ struct fz_identify {
 	uint32_t *file_classes;
 	size_t file_ids_cap, file_classes_cap;
 	struct fz_index by_id, by_sha, by_content, by_frame, by_vm;
+	size_t mixed_cap, drifted_cap, audited_cap, findings_cap;
+	struct fz_index by_mixed, by_since, by_audited;
 	size_t kept;
 	uint32_t last_vm;
 };
@@ -29,6 +31,16 @@ struct fz_place {
 /* Load addresses at which page @page of @f lies where @rip points; how many. */
 size_t fz_place_page(const struct fz_hashdb_file *f, uint32_t page, uint64_t rip,
 		     uint64_t bases[FZ_BASES_MAX]);
+
+/* A page that was captured: where it is in the results. */
+int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32_t *at,
+			struct fz_error *err);
+
+/* unseen.c: records about what was not seen. @vm: into id->r.vms. */
+int fz_unseen_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
+		  struct fz_error *err);
+int fz_unseen_settle(struct fz_identify *id, struct fz_error *err);
+void fz_unseen_free(struct fz_identify *id);
 
 /* Group settled frames into programs and unknowns. */
 int fz_identify_group(struct fz_identify *id, struct fz_error *err);

@@ -17,8 +17,20 @@
  *			a distinct (gfn, content, address space) that was captured;
  *			modified: those of the unknown that are a changed page of a
  *			program; mixed: frames that had X and W at once, which were
- *			not covered after their snapshot; drift: CHANGED records,
- *			the host having changed an executed frame
+ *			not covered after their snapshot; changed: CHANGED records,
+ *			the host having changed an executed frame, seen in time;
+ *			drift: DRIFT records, where it was not seen in time
+ *	vms[].mixed	what ran in these frames is not known: windows: how often they
+ *			were mixed; ns: for how long, added up; longest_ns; open: how
+ *			many are not known to have ended; list[]: the same by frame,
+ *			the longest first; share: of the time from first to last
+ *	vms[].findings[]	kind: "audit": a page-table entry that breaks the promise;
+ *			"drift": an executable frame changed unseen: it held hash at
+ *			time, for unseen_ns at most, and may_have_run lists the files
+ *			of which that is a page: may, for neither is it known that it
+ *			did nor what else the frame held in between; "stays-mixed":
+ *			a frame that is mixed for longer than code that patches itself
+ *			needs; "stays-mixed-many": the frames of the VM, added up
  *	vms[].events	records by type
  *	vms[].programs[]	pages_seen and pages_total count executable 4 KiB pages
  *			of the file; aliases: other paths of the same content;
@@ -60,6 +72,11 @@ bool fz_report_complete(const struct fz_report *rep);
 json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *p);
 json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *u);
 json_t *fz_report_finding(const struct fz_report *rep, const struct fz_frame *f);
+json_t *fz_report_event(const struct fz_report *rep, const struct fz_finding *f);
+json_t *fz_report_mixed(const struct fz_report *rep, uint32_t vm);
+/* The same for people: a sentence without its end; lines. 0 or -ENOMEM. */
+int fz_report_event_text(const struct fz_report *rep, const struct fz_finding *f, FILE *out);
+int fz_report_mixed_text(const struct fz_report *rep, uint32_t vm, FILE *out);
 /* A string made fit for JSON; null for "" and NULL. */
 json_t *fz_report_string(const char *s);
 

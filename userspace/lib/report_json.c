@@ -290,9 +290,9 @@ static json_t *log_part(const struct fz_report *rep)
 	for (i = 0; losses && i < s->nlosses && i < FZ_NOTED_MAX; i++) {
 		const struct fz_lost *l = &s->losses[i].lost;
 
-		json_array_append_new(losses, json_pack("{s:I, s:o, s:o, s:o, s:o}",
+		json_array_append_new(losses, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}",
 			"cpu", (json_int_t)s->losses[i].cpu, "count", count(l->count),
-			"execs", count(l->execs), "first", when(rep, l->first_time),
+			"execs", count(l->execs), "held", count(l->held), "first", when(rep, l->first_time),
 			"last", when(rep, l->last_time)));
 	}
 	if (rep->head)
@@ -315,6 +315,7 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 	const struct fz_results *r = rep->results;
 	const struct fz_results_vm *v = &r->vms[at];
 	json_t *programs = json_array(), *unknowns = json_array(), *events = json_object();
+	json_t *findings = json_array();
 	size_t i;
 
 	for (i = 0; programs && i < r->nprograms; i++)
@@ -323,12 +324,15 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 	for (i = 0; unknowns && i < r->nunknowns; i++)
 		if (r->unknowns[i].vm == at)
 			json_array_append_new(unknowns, fz_report_unknown(rep, &r->unknowns[i]));
-	for (i = FZ_REC_EXEC; events && i <= FZ_REC_DRIFT; i++)
+	for (i = 0; findings && i < r->nfindings; i++)
+		if (r->findings[i].vm == at)
+			json_array_append_new(findings, fz_report_event(rep, &r->findings[i]));
+	for (i = FZ_REC_EXEC; events && i <= FZ_REC_MIXED_END; i++)
 		if (i != FZ_REC_LOST)
 			json_object_set_new(events, fz_rec_name(i), count(v->events[i]));
 	json_object_set_new(events, "late", count(v->late));
 	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:o,"
-			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}",
+			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
 			 "id", count(v->id), "name", fz_report_string(v->comm),
 			 "pid", (json_int_t)v->pid, "vcpus", (json_int_t)v->vcpus,
 			 "memory_pages", count(v->pages), "attached", when(rep, v->attached),
@@ -336,9 +340,11 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			 "not_covered", hex(v->not_covered), "coverage",
 			 "frames", count(v->frames), "identified", count(v->known),
 			 "ambiguous", count(v->ambiguous), "unknown", count(v->unknown),
-			 "mixed", count(v->mixed), "drift", count(v->events[FZ_REC_CHANGED]),
+			 "mixed", count(v->mixed), "drift", count(v->events[FZ_REC_DRIFT]),
+			 "changed", count(v->events[FZ_REC_CHANGED]),
 			 "modified", count(v->modified),
-			 "events", events, "programs", programs, "unknown", unknowns);
+			 "events", events, "programs", programs, "unknown", unknowns,
+			 "mixed", fz_report_mixed(rep, at), "findings", findings);
 }
 
 static int dump(json_t *j, FILE *out, size_t flags, struct fz_error *err)

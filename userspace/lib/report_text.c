@@ -219,10 +219,22 @@ static void finding(struct printer *p, const struct fz_frame *f)
 static void findings(struct printer *p, uint32_t vm)
 {
 	const struct fz_results *r = p->rep->results;
+	size_t i, shown = 0;
 	bool any = false;
-	size_t i;
 	uint32_t k;
 
+	for (i = 0; i < r->nfindings; i++) {
+		if (r->findings[i].vm != vm)
+			continue;
+		if (shown++ == SHOWN_MAX)
+			continue;
+		fputs(any ? "    " : "\n  Findings\n    ", p->out);
+		any = true;
+		p->no_memory |= fz_report_event_text(p->rep, &r->findings[i], p->out) != 0;
+		fputc('\n', p->out);
+	}
+	if (shown > SHOWN_MAX)
+		fprintf(p->out, "    and %zu more such (--format json)\n", shown - SHOWN_MAX);
 	for (i = 0; i < r->nprograms; i++) {
 		for (k = 0; r->programs[i].vm == vm && k < r->programs[i].nfindings; k++) {
 			const struct fz_frame *f = &r->frames[r->programs[i].findings[k]];
@@ -273,8 +285,9 @@ static void unknowns(struct printer *p, uint32_t vm)
 			more_frames, more, s_of(more));
 }
 
-static void not_covered(struct printer *p, const struct fz_results_vm *v)
+static void not_covered(struct printer *p, uint32_t vm)
 {
+	const struct fz_results_vm *v = &p->rep->results->vms[vm];
 	static const struct { uint32_t bit; const char *text; } why[] = {
 		{ FZ_REFUSE_ENCRYPTED, "encrypted memory" },
 		{ FZ_REFUSE_PRIVATE, "private memory" },
@@ -285,15 +298,16 @@ static void not_covered(struct printer *p, const struct fz_results_vm *v)
 	};
 	size_t i;
 
-	if (!v->not_covered && !v->mixed)
+	if (!v->not_covered && !v->mixed && !v->mixed_ns && !v->events[FZ_REC_DRIFT])
 		return;
 	fputs("\n  Not covered\n", p->out);
 	for (i = 0; i < sizeof(why) / sizeof(why[0]); i++)
 		if (v->not_covered & why[i].bit)
 			fprintf(p->out, "    %s\n", why[i].text);
-	if (v->mixed)
-		fprintf(p->out, "    %" PRIu64 " mixed frame%s: writable while running for a "
-			"bounded time after the snapshot\n", v->mixed, s_of(v->mixed));
+	if (v->events[FZ_REC_DRIFT])
+		fprintf(p->out, "    what %" PRIu64 " frame%s that changed unseen ran until then\n",
+			v->events[FZ_REC_DRIFT], s_of(v->events[FZ_REC_DRIFT]));
+	p->no_memory |= fz_report_mixed_text(p->rep, vm, p->out) != 0;
 }
 
 static void missing(struct printer *p)
@@ -319,6 +333,9 @@ static void missing(struct printer *p)
 			" execution%s) from %s to %s\n", s->losses[i].cpu, (uint64_t)l->count,
 			s_of(l->count), (uint64_t)l->execs, s_of(l->execs),
 			clock_of(p, l->first_time, a), clock_of(p, l->last_time, b));
+		if (l->held)
+			fprintf(p->out, "    %" PRIu64 " of them after a vCPU was held for room, in vain "
+				"(hold_ms)\n", (uint64_t)l->held);
 	}
 	if (s->disorder)
 		fprintf(p->out, "  %" PRIu64 " record%s earlier than the one before\n", s->disorder,
@@ -351,7 +368,7 @@ int fz_report_text(const struct fz_report *rep, FILE *out, struct fz_error *err)
 		programs(&p, i);
 		findings(&p, i);
 		unknowns(&p, i);
-		not_covered(&p, &rep->results->vms[i]);
+		not_covered(&p, i);
 	}
 	missing(&p);
 	if (p.no_memory)

@@ -333,6 +333,8 @@ int fz_identify_settle(struct fz_identify *id, struct fz_error *err)
 
 	fz_identify_ungroup(id);
 	ret = settle(id, &p, err);
+	if (!ret)
+		ret = fz_unseen_settle(id, err);
 	free(p.space);
 	free(p.vm);
 	return ret ? ret : fz_identify_group(id, err);
