@@ -89,7 +89,7 @@ fi
 pid=$!
 trap 'kill "$pid" 2>/dev/null' EXIT
 trap 'exit 2' INT TERM HUP
-"$top/scripts/nested" --out "$dir/run" --cpu "$cpu" --host-kernel "$kver" --no-report \
+"$top/scripts/nested" --out "$dir/run" --cpu "$cpu" --host-kernel "$kver" --no-report --module-arg verify_ms=200 \
 	--timeout $timeout "${args[@]}" "${run[@]}" >"$dir/run.log" 2>&1
 rc=$?
 wait "$pid"
@@ -114,6 +114,8 @@ ok "one VM, nothing lost, no internal error" json run/status.json \
 ok "no violation in any audit" json run/audit.json \
 	'j["violations"] == 0 and j["vms"] and all(v["violations"] == 0 and v["exec"] > 0 for v in j["vms"])'
 ok "none in the counters either" json run/status.json 'j["total"]["violations"] == 0'
+ok "executed frames were compared, and none had changed unseen" json run/status.json \
+	'j["total"]["verified"] > 0 and j["total"]["drifts"] == 0'
 ok "the log is whole, unbroken and sealed" "$fitzroy" verify "$dir/run/events.fz" "${sealed[@]}"
 
 "$fitzroy" report "$dir/run/events.fz" --db "$dir/known.db" --format json >"$dir/report.json" 2>"$dir/report.err"
@@ -137,6 +139,8 @@ e = json.load(open(sys.argv[1]))["vms"][0]["events"]
 c = json.load(open(sys.argv[2]))["vms"][0]["counters"]
 if (e["exec"], e["reexec"], e["mixed"]) != (c["execs"], c["reexecs"], c["mixed"]):
     sys.exit(f"log {e}, module {c}")' "$dir/report.json" "$dir/run/status.json"
+ok "no finding: a guest that boots stays mixed nowhere" json report.json \
+	'all(v["findings"] == [] and v["mixed"]["windows"] == v["events"]["mixed"] for v in j["vms"])'
 ok "coverage adds up" json report.json \
 	'all(v["coverage"]["frames"] == sum(v["coverage"][k] for k in ("identified", "ambiguous", "unknown"))
 		== sum(1 for _ in open("'"$dir"'/frames.json")) for v in j["vms"])'

@@ -47,7 +47,7 @@ emulator_fault()
 
 for try in 1 2 3; do
 	"$FZ_TOP/scripts/nested" --out "$bed" --cpu "$2" --host-kernel "$1" --host-smp "${3:-1}" \
-		--timeout $timeout --host-script "$dir/script" --module-arg ring_kib=1024 \
+		--timeout $timeout --host-script "$dir/script" --module-arg ring_kib=1024 --module-arg verify_ms=50 \
 		"${args[@]}" >"$dir/nested.log" 2>&1
 	rc=$?
 	if [ $rc = 0 ] || ! emulator_fault; then

@@ -36,6 +36,19 @@ const struct seen *look_on(void);
 /* Empty the rings into the same; for vm_run_all(). */
 void drain(void);
 
+/* If set, called with each record of the VM that is looked at. */
+extern void (*each)(const struct fz_rec *rec);
+
+/* How many DRIFT events finish() is to find. */
+extern __u64 drifts_wanted;
+
+/* The fitzroy tool: FZ_TOOL, or that of this build. */
+const char *tool(void);
+
+/* Set a parameter of the module; return what it was. */
+unsigned long param(const char *name, unsigned long value);
+bool has_param(const char *name);
+
 uint64_t attach(struct vm *vm);
 struct fz_counters counters(__u64 id);
 struct fz_audit audit(__u64 id);
@@ -74,5 +87,6 @@ struct test {
 /* Each ends with an empty entry. */
 extern const struct test wx_tests[], host_tests[], host_mem_tests[], life_tests[], device_tests[],
 			 change_tests[], fds_tests[], storm_tests[], modes_tests[], nested_tests[];
+extern const struct test verify_tests[], mixed_tests[], loss_tests[], audit_tests[];
 
 #endif

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * case_verify.c - the second line: executed frames that change unseen are found
+ */
+#include <err.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include "selftest.h"
+
+#define PASS_MS	100	/* a round of comparisons */
+#define DRIFTS	7
+
+/* Give the VM memory that has a file behind it: the file, which nobody traps. */
+static int back_by_file(struct vm *vm)
+{
+	uint8_t tables[3 * PAGE];
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	memcpy(tables, vm->mem + TABLES, sizeof(tables));
+	if (fd < 0 || ftruncate(fd, MEM_BYTES) ||
+	    mmap(vm->mem, MEM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED)
+		err(2, "memfd");
+	memcpy(vm->mem + TABLES, tables, sizeof(tables));
+	return fd;
+}
+
+/* Wait until two rounds have begun and ended. */
+static void rounds(void)
+{
+	usleep(4 * PASS_MS * 1000);
+}
+
+static struct {
+	__u64 captured[N];		/* digest of each target as it first ran */
+	__u64 longest;
+	unsigned int right, wrong;
+} drift;
+
+static void watch(const struct fz_rec *rec)
+{
+	__u64 i = rec->gfn - TARGETS / PAGE;
+
+	if (rec->type == FZ_REC_EXEC && i < N)
+		drift.captured[i] = rec->hash;
+	if (rec->type != FZ_REC_DRIFT)
+		return;
+	if (i < N && i % 3 == 0 && rec->u.drift.captured == drift.captured[i] &&
+	    rec->hash == XXH64((const void *)(rec + 1), PAGE, 0) &&
+	    rec->hash != drift.captured[i] && rec->vcpu == FZ_NO_VCPU && !rec->rip)
+		drift.right++;
+	else
+		drift.wrong++;
+	if (rec->u.drift.unseen_ns > drift.longest)
+		drift.longest = rec->u.drift.unseen_ns;
+}
+
+static void test_drift(void)
+{
+	unsigned long period = param("verify_ms", 0);
+	const struct seen *s;
+	struct vm vm;
+	__u64 before;
+	uint64_t id;
+	int fd, i;
+
+	memset(&drift, 0, sizeof(drift));
+	each = watch;
+	vm_new(&vm, 1);
+	fd = back_by_file(&vm);
+	id = attach(&vm);
+	look(id);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, N, 3);
+	ok(!call(&vm, 0, TARGETS, N) && vcpu_rax(&vm, 0) == sum(3, N), "pages of a memfd run");
+	ok(look_on()->count[FZ_REC_EXEC] == N + 1, "and are captured");
+	before = counters(id).verified;
+	rounds();
+	ok(counters(id).verified == before, "verify_ms=0: nothing is compared");
+	param("verify_ms", PASS_MS);
+	rounds();
+	s = look(id);
+	ok(counters(id).verified >= 2 * (N + 1) && !s->count[FZ_REC_DRIFT],
+	   "verify_ms=%u: all are, and none has changed", PASS_MS);
+
+	/* write(2) goes to the file's page, past every page table. */
+	for (i = 0; i < DRIFTS; i++) {
+		uint32_t value = 1000 + i;
+
+		if (pwrite(fd, &value, sizeof(value), TARGETS + 3 * i * PAGE + 1) != sizeof(value))
+			err(2, "pwrite");
+	}
+	rounds();
+	s = look(id);
+	ok(s->count[FZ_REC_DRIFT] == DRIFTS && !s->count[FZ_REC_CHANGED] && !s->count[FZ_REC_WRITE],
+	   "%d are written unseen: %u DRIFT", DRIFTS, s->count[FZ_REC_DRIFT]);
+	ok(drift.right == DRIFTS && !drift.wrong && !s->bad_hash,
+	   "each names its frame, what was captured and what it is now");
+	ok(drift.longest > 0 && drift.longest < 30 * PASS_MS * 1000000ULL,
+	   "unseen for %llu ms at most", drift.longest / 1000000);
+	rounds();
+	ok(!look(id)->count[FZ_REC_DRIFT], "said once");
+	/* Pages 0, 3, 6 and so on returned 3, 6, 9 and so on. */
+	ok(!call(&vm, 0, TARGETS, N) &&
+	   vcpu_rax(&vm, 0) == sum(3, N) + sum(1000, DRIFTS) - 3 * sum(1, DRIFTS),
+	   "the guest runs them as written");
+	s = look(id);
+	ok(s->count[FZ_REC_REEXEC] == DRIFTS && s->count[FZ_REC_EXEC] == 0 && !s->bad_hash,
+	   "%u re-executions: each is captured anew", s->count[FZ_REC_REEXEC]);
+	rounds();
+	ok(!look(id)->count[FZ_REC_DRIFT], "and stays as captured");
+	each = NULL;
+	drifts_wanted = DRIFTS;
+	finish(&vm, id);
+	close(fd);
+	param("verify_ms", period);
+}
+
+static struct vm *busy;
+
+/* The VMM writes to executed pages while vCPUs do, and the rings are read. */
+static void write_too(void)
+{
+	static unsigned int n;
+
+	n++;
+	vm_put_targets(busy, TARGETS + MAX_VCPUS * PAGE + n % N * PAGE, 1, n);
+	drain();
+}
+
+/* However busy the frames: what is seen is no drift. */
+static void test_no_drift(void)
+{
+	unsigned long period = param("verify_ms", 1);
+	const struct seen *s;
+	struct fz_counters c;
+	__u64 wrong = 0;
+	unsigned int v;
+	struct vm vm;
+	uint64_t id;
+
+	vm_new(&vm, MAX_VCPUS);
+	busy = &vm;
+	id = attach(&vm);
+	look(id);
+	for (v = 0; v < MAX_VCPUS; v++) {
+		if (v % 2)
+			PUT(&vm, DRIVER(v), call_pages);
+		else
+			PUT(&vm, DRIVER(v), flip_page);
+		vm_put_targets(&vm, TARGETS + v * PAGE, 1, 0);
+		vcpu_start(&vm, v, DRIVER(v), TARGETS + (v % 2 ? MAX_VCPUS : v) * PAGE,
+			   v % 2 ? N : 500, 0);
+	}
+	vm_put_targets(&vm, TARGETS + MAX_VCPUS * PAGE, N, 0);
+	ok(!vm_run_all(&vm, write_too), "vCPUs and the VMM rewrite what runs");
+	for (v = 0; v < MAX_VCPUS; v += 2)
+		wrong += vcpu_rax(&vm, v);
+	ok(!wrong, "each flip ran what was written last");
+	s = look_on();
+	c = counters(id);
+	ok(s->count[FZ_REC_REEXEC] >= 2 * 500 - 2 && c.verified && !c.drifts &&
+	   !s->count[FZ_REC_DRIFT], "%u re-executions, %llu comparisons, no drift",
+	   s->count[FZ_REC_REEXEC], c.verified);
+	finish(&vm, id);
+	param("verify_ms", period);
+}
+
+const struct test verify_tests[] = {
+	{ "drift", test_drift },
+	{ "no-drift", test_no_drift },
+	{ NULL, NULL }
+};
