@@ -130,7 +130,8 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 	/* Whoever drops its entries owns the frame; the guest comes back. */
 	step = fz_wx_step(frame->state, event);
 	if ((frame->flags & FZ_F_BUSY) || !step->act) {
-		if (event == FZ_HOST_WRITE && (frame->flags & FZ_F_BUSY))
+		if ((event == FZ_HOST_WRITE || event == FZ_UNMAP) &&
+		    (frame->flags & FZ_F_BUSY))
 			frame->flags |= FZ_F_DISTURBED;
 		spin_unlock(&region->lock);
 		return false;
@@ -493,9 +494,9 @@ void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 	fz_sweep_kick_irq();
 }
 
-/* Apply @event to every frame of @slot in [start, end) that may execute. */
+/* Apply @event to every live frame of @slot in [start, end); not to busy ones if @idle. */
 static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
-		       gfn_t start, gfn_t end, enum fz_event event)
+		       gfn_t start, gfn_t end, enum fz_event event, bool idle)
 {
 	unsigned long first = fz_slot_hva(slot, start), last = fz_slot_hva(slot, end) - 1;
 	unsigned long key, hva;
@@ -505,12 +506,14 @@ static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 
 	xa_for_each_range(&vm->frames.regions, key, region, first >> FZ_REGION_SHIFT,
 			  last >> FZ_REGION_SHIFT) {
-		if (!READ_ONCE(region->exec))
+		if (!READ_ONCE(region->live))
 			continue;
 		fz_for_each_frame(region, frame, hva, i) {
 			struct fz_event_at at;
 
 			if (hva < first || hva > last || !fz_wx_live(READ_ONCE(frame->state)))
+				continue;
+			if (idle && (data_race(frame->flags) & FZ_F_BUSY))
 				continue;
 			at.vcpu = NULL;
 			at.gfn = slot->base_gfn + ((hva - slot->userspace_addr) >> PAGE_SHIFT);
@@ -520,12 +523,13 @@ static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 }
 
 void fz_fault_unmap(struct fz_vm *vm, const struct kvm_memory_slot *slot,
-		    gfn_t start, gfn_t end)
+		    gfn_t start, gfn_t end, bool own)
 {
-	step_range(vm, slot, start, end, FZ_UNMAP);
+	/* Our own zap is no change to the frame that it is for, which is busy. */
+	step_range(vm, slot, start, end, FZ_UNMAP, own);
 }
 
 void fz_fault_drop(struct fz_vm *vm, const struct kvm_memory_slot *slot)
 {
-	step_range(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, FZ_REVOKE);
+	step_range(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, FZ_REVOKE, false);
 }

@@ -44,9 +44,9 @@ void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
  */
 void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region);
 
-/* KVM drops the entries of [start, end); mmu_lock held for write. */
+/* KVM drops the entries of [start, end); mmu_lock held for write. @own: by fz_mmu_zap(). */
 void fz_fault_unmap(struct fz_vm *vm, const struct kvm_memory_slot *slot,
-		    gfn_t start, gfn_t end);
+		    gfn_t start, gfn_t end, bool own);
 
 /* A slot goes away or moves. */
 void fz_fault_drop(struct fz_vm *vm, const struct kvm_memory_slot *slot);

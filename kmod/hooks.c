@@ -67,7 +67,8 @@ static void on_unmap(struct fz_vm *vm, struct pt_regs *regs)
 {
 	const struct kvm_gfn_range *range = (void *)regs->si;
 
-	fz_fault_unmap(vm, range->slot, range->start, range->end);
+	/* Of all that come here only our zaps must not block, but for the OOM killer's. */
+	fz_fault_unmap(vm, range->slot, range->start, range->end, !range->may_block);
 }
 
 /* int __kvm_write_guest_page(kvm, slot, gfn, ...): before KVM's own copy */

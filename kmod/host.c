@@ -16,6 +16,7 @@
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <asm/tlbflush.h>
@@ -90,16 +91,28 @@ static bool can_trap_hugetlb(struct vm_area_struct *vma, unsigned long hva)
 }
 
 /*
- * Take W from the entry, which is small, or a huge one of hugetlb, and from the
- * TLBs. 0, or -EAGAIN. @flushed: it had W. @of_file: the page is a file's.
+ * The entry has no W; may a TLB? Where W is taken under mmap_lock held for read, by
+ * userfaultfd say, the flush comes after the notifier call; reclaim, which unmaps,
+ * flushes later still, and the page may be mapped again by then. Must hold the
+ * entry's lock.
  */
-static int take_write(struct vm_area_struct *vma, unsigned long hva, pmd_t *pmd,
-		      pmd_t value, bool *flushed, bool *of_file)
+static bool flush_owed(struct fz_vm *vm, struct mm_struct *mm, int batch)
+{
+	return mm_tlb_flush_pending(mm) || batch != READ_ONCE(vm->tlb_batch);
+}
+
+/*
+ * Take W from the entry, which is small, or a huge one of hugetlb, and from the
+ * TLBs. 0, or -EAGAIN. @flushed: they may have had it. @of_file: the page is a
+ * file's. @vm: NULL for memory of no VM.
+ */
+static int take_write(struct fz_vm *vm, struct vm_area_struct *vma, unsigned long hva,
+		      pmd_t *pmd, pmd_t value, bool *flushed, bool *of_file)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	bool huge = is_vm_hugetlb_page(vma);
 	spinlock_t *ptl = huge ? pmd_lockptr(mm, pmd) : pte_lockptr(mm, &value);
-	int err = -EAGAIN;
+	int err = -EAGAIN, batch = 0;
 	pte_t *pte, now;
 
 	*flushed = false;
@@ -116,14 +129,19 @@ static int take_write(struct vm_area_struct *vma, unsigned long hva, pmd_t *pmd,
 	*of_file = !vma_is_anonymous(vma) && pfn_valid(pte_pfn(now)) &&
 		   !folio_test_anon(page_folio(pte_page(now)));
 	*flushed = pte_write(now);
+	batch = fz_mm_tlb_batch(mm);
 	if (*flushed)
 		ptep_set_wrprotect(mm, hva, pte);
+	else if (vm)
+		*flushed = flush_owed(vm, mm, batch);
 out:
 	spin_unlock(ptl);
 	if (*flushed) {
 		/* As inc_mm_tlb_gen(): a CPU that left the mm flushes when it comes back. */
 		atomic64_inc_return(&mm->context.tlb_gen);
 		on_each_cpu_mask(mm_cpumask(mm), flush_cpu, NULL, true);
+		if (vm)
+			WRITE_ONCE(vm->tlb_batch, batch);
 	}
 	return err;
 }
@@ -155,7 +173,7 @@ static int protect(struct fz_vm *vm, struct mm_struct *mm, unsigned long hva)
 		schedule_work(&vm->split);
 		return -EAGAIN;
 	}
-	err = take_write(vma, hva, pmd, value, &flushed, &of_file);
+	err = take_write(vm, vma, hva, pmd, value, &flushed, &of_file);
 	if (flushed)
 		fz_count(vm, host_flushes);
 	if (of_file) {
@@ -194,7 +212,7 @@ int fz_host_protect_own(unsigned long hva)
 	vma = find_vma(mm, hva);
 	pmd = walk(mm, hva, &value);
 	if (vma && hva >= vma->vm_start && pmd && pmd_present(value) && !pmd_leaf(value))
-		err = take_write(vma, hva, pmd, value, &flushed, &of_file);
+		err = take_write(NULL, vma, hva, pmd, value, &flushed, &of_file);
 	mmap_read_unlock(mm);
 	return err;
 }

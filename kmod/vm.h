@@ -28,6 +28,7 @@
  * @suspect: a frame of it is marked so
  * @files: some of its memory is a file's: others may come to share it
  * @recheck: it may have turned to memory that can't be read
+ * @tlb_batch: what reclaim had unmapped, not flushed, when we flushed last
  * @io_patience: jiffies from which on to wait again for I/O in flight to end
  * @hold_vain: a vCPU waited for room in the ring in vain, and there was none since
  * @info: what FZ_IOC_LIST says
@@ -50,6 +51,7 @@ struct fz_vm {
 	bool suspect;
 	bool files;
 	bool recheck;
+	int tlb_batch;
 	unsigned long io_patience;
 	bool hold_vain;
 	struct fz_vm_info {

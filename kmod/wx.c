@@ -40,6 +40,8 @@ static const struct fz_step steps[FZ_NR_STATES][FZ_NR_EVENTS] = {
 		[FZ_HOST_WRITE]	 = STEP(FZ_DIRTY),
 		[FZ_GRANT]	 = STEP(FZ_EXEC),
 		[FZ_GRANT_MIXED] = STEP(FZ_MIXED),
+		/* What was protected is not what the host maps next. */
+		[FZ_UNMAP]	 = STEP(FZ_DIRTY),
 		[FZ_REVOKE]	 = STEP(FZ_DIRTY),
 	},
 	[FZ_EXEC] = {

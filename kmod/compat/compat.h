@@ -34,6 +34,16 @@ static inline long fz_get_user_page(struct mm_struct *mm, unsigned long addr,
 #endif
 }
 
+/* Changes whenever reclaim unmaps a page of @mm and leaves the flush of TLBs for later. */
+static inline int fz_mm_tlb_batch(struct mm_struct *mm)
+{
+#ifdef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH
+	return atomic_read(&mm->tlb_flush_batched);
+#else
+	return 0;
+#endif
+}
+
 /* How many page-table entries map pages of the folio. */
 static inline int fz_folio_mapcount(struct folio *folio)
 {

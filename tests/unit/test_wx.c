@@ -20,7 +20,7 @@ static const struct fz_step expected[FZ_NR_STATES][FZ_NR_EVENTS] = {
 	[FZ_NONE] = { ZAP_TO(PINNED, 0),    NO,				    NO,	      NO,
 		      NO,						    NO,		NO },
 	[FZ_PINNED] = { NO,		    TO(DIRTY),			    TO(EXEC), TO(MIXED),
-		      NO,						    TO(DIRTY),	TO(DIRTY) },
+		      TO(DIRTY),					    TO(DIRTY),	TO(DIRTY) },
 	[FZ_EXEC] = { NO,		    ZAP_TO(DIRTY, FZ_REC_WRITE),    NO,	      NO,
 		      { .act = true, .next = FZ_DIRTY, .record = FZ_REC_CHANGED },
 		      ZAP_TO(DIRTY, FZ_REC_CHANGED), ZAP_TO(DIRTY, 0) },
