@@ -306,7 +306,9 @@ static void *uffd_handler(void *arg)
 
 			ioctl(s->uffd, UFFDIO_WRITEPROTECT, &wp);
 		} else {
-			struct uffdio_copy copy = { .dst = hva, .src = (unsigned long)page, .len = PAGE };
+			struct uffdio_copy copy = {
+				.dst = hva, .src = (unsigned long)page, .len = PAGE,
+			};
 
 			memset(page, 0, PAGE);
 			if (f >= 0)
