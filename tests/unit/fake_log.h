@@ -131,8 +131,11 @@ static inline size_t find_blocks(const uint8_t *p, size_t n, size_t *at, size_t 
 	return i;
 }
 
-/* What a forger without the key can do: number blocks and seals anew and compute the chain. */
-static inline void rechain(uint8_t *p, size_t n)
+/*
+ * What a forger without the key can do: number the blocks anew and compute the chain,
+ * and either make the seals fit (@fit) or leave them as they were signed.
+ */
+static inline void rechain(uint8_t *p, size_t n, bool fit)
 {
 	struct fz_log_header *h = (struct fz_log_header *)p;
 	const uint8_t *prev = h->hash;
@@ -143,7 +146,7 @@ static inline void rechain(uint8_t *p, size_t n)
 		struct fz_log_block *b = (struct fz_log_block *)(p + at[i]);
 
 		b->number = i;
-		if (b->type == FZ_LOG_SEAL) {
+		if (b->type == FZ_LOG_SEAL && fit) {
 			struct fz_log_seal *s = (struct fz_log_seal *)(b + 1);
 
 			s->block = i;

@@ -309,14 +309,14 @@ static void test_order(void)
 	at = sizeof(struct fz_log_header) + 2 * sizeof(struct fz_log_block) +
 	     2 * sizeof(struct fz_vm_desc);
 	((struct fz_rec *)(p + at))[5].time = 3;
-	rechain(p, n);
+	rechain(p, n, true);
 	spill(copy, p, n);
 	ok(!read_log(copy, &s, &err) && s.whole && s.seq.disorder == 1 && s.seq.disordered == 5,
 	   "a record out of time is seen, whatever the chain says");
 	fz_log_state_free(&s);
 	((struct fz_rec *)(p + at))[5].time = 1005;
 	((struct fz_rec *)(p + at))[5].seq = 6;
-	rechain(p, n);
+	rechain(p, n, true);
 	spill(copy, p, n);
 	ok(!read_log(copy, &s, &err) && s.whole && s.seq.ngaps == 2 &&
 	   s.seq.gaps[0].after == 1004 && s.seq.gaps[0].before == 1005, "a number left out and one twice, with the time");

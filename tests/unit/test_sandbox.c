@@ -119,14 +119,10 @@ static int in_child(void (*fn)(void), const char *user)
 	return status;
 }
 
-static void nothing(void)
-{
-}
-
 /* What /proc says of a child that waits, locked down. */
-static int line_of(const char *want, char *buf, size_t n)
+static int line_of(const char *want, const char *user, char *buf, size_t n)
 {
-	struct fz_sandbox box = { .device = -1, .output = -1 };
+	struct fz_sandbox box = { .user = user, .device = -1, .output = -1 };
 	struct fz_error err;
 	char file[64], line[256];
 	int ready[2], found = 0;
@@ -167,7 +163,7 @@ int main(void)
 	int status;
 	size_t i;
 
-	plan(COUNT(allowed) + COUNT(deadly) + 6);
+	plan(COUNT(allowed) + COUNT(deadly) + 7);
 	device = open("/dev/null", O_RDWR);
 	readable = open("/proc/self/exe", O_RDONLY);
 	output = memfd_create("output", 0);
@@ -184,19 +180,22 @@ int main(void)
 		ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS && !WCOREDUMP(status),
 		   "%s: ends the process by SIGSYS (%x)", deadly[i].name + 2, status);
 	}
-	ok(line_of("CapPrm:\t", buf, sizeof(buf)) && !strcmp(buf, "0000000000000000"),
+	ok(line_of("CapPrm:\t", NULL, buf, sizeof(buf)) && !strcmp(buf, "0000000000000000"),
 	   "no capability is left (%s)", buf);
-	ok(line_of("NoNewPrivs:\t", buf, sizeof(buf)) && !strcmp(buf, "1"), "no new privileges");
-	ok(line_of("Seccomp:\t", buf, sizeof(buf)) && !strcmp(buf, "2"), "a filter");
+	ok(line_of("NoNewPrivs:\t", NULL, buf, sizeof(buf)) && !strcmp(buf, "1"), "no new privileges");
+	ok(line_of("Seccomp:\t", NULL, buf, sizeof(buf)) && !strcmp(buf, "2"), "a filter");
 	ok(fz_sandbox_enter(&box, &err) == -ENOENT && strstr(err.text, "no-such-user"),
 	   "no such user");
 	if (geteuid()) {
 		box.user = "root";
 		ok(fz_sandbox_enter(&box, &err) == -EPERM, "only root becomes another");
 		skip("needs root to become another user");
+		skip("needs root to become another user");
 	} else {
-		status = in_child(nothing, "nobody");
-		ok(WIFEXITED(status) && !WEXITSTATUS(status), "become another user");
+		ok(line_of("Uid:\t", "nobody", buf, sizeof(buf)) &&
+		   !strcmp(buf, "65534\t65534\t65534\t65534"), "become another user (%s)", buf);
+		ok(line_of("Groups:\t", "nobody", buf, sizeof(buf)) && !strcmp(buf, " "),
+		   "of no other group (%s)", buf);
 		status = in_child(c_setuid, "nobody");
 		ok(WIFSIGNALED(status), "and there is no way back");
 	}

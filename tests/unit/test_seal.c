@@ -166,7 +166,7 @@ static void test_forged(void)
 			continue;
 		memcpy(r, p, n);
 		r[i] ^= 0x10;
-		rechain(r, n);
+		rechain(r, n, i & 1);
 		spill(copy, r, n);
 		if (read_log(copy, &s, &err)) {
 			missed++;
@@ -183,24 +183,28 @@ static void test_forged(void)
 	memcpy(r, p, at[1]);
 	memcpy(r + at[1], p + at[2], n - at[2]);
 	m = n - (at[2] - at[1]);
-	rechain(r, m);
+	rechain(r, m, true);
 	ok(found(r, m, FZ_LOG_BAD_SEAL, 2, 0), "a block left out, with a new chain");
+	memcpy(r, p, n);
+	memset(r + at[0] + sizeof(struct fz_log_block), 0, 8);
+	rechain(r, n, false);
+	ok(found(r, n, FZ_LOG_BAD_SEAL, 3, 0), "a VM changed, with a new chain and the old seals");
 	memcpy(r, p, n);
 	memcpy(r + at[4], p + at[4], n - at[4]);
 	m = at[4] - at[3];
 	memmove(r + at[3], p + at[4], n - at[4]);
-	rechain(r, n - m);
+	rechain(r, n - m, true);
 	ok(found(r, n - m, FZ_LOG_BAD_SEAL, 5, 0), "a seal left out, with a new chain");
 	/* Forge a tail: new records behind the last seal. */
 	memcpy(r, p, at[7]);
 	memcpy(r + at[7], p + at[5], at[6] - at[5]);
 	m = at[7] + at[6] - at[5];
-	rechain(r, m);
+	rechain(r, m, true);
 	ok(found(r, m, FZ_LOG_NO_END, 8, 2), "records added behind a seal: not sealed, no end");
 	/* ... and an end. */
 	memcpy(r + m, p + at[7], n - at[7]);
 	m += n - at[7];
-	rechain(r, m);
+	rechain(r, m, true);
 	ok(found(r, m, FZ_LOG_MALFORMED, 8, 2) || found(r, m, FZ_LOG_BAD_SEAL, 9, 2),
 	   "... and an end of another count");
 
@@ -211,13 +215,14 @@ static void test_forged(void)
 	memcpy(r, p, at[4]);
 	memcpy(r + at[4], q + to[4], m - to[4]);
 	ok(found(r, at[4] + m - to[4], FZ_LOG_CHANGED, 4, 1), "two logs of one key spliced");
-	rechain(r, at[4] + m - to[4]);
+	rechain(r, at[4] + m - to[4], false);
 	ok(found(r, at[4] + m - to[4], FZ_LOG_BAD_SEAL, 6, 1), "... with a new chain");
+	rechain(r, at[4] + m - to[4], true);
+	ok(found(r, at[4] + m - to[4], FZ_LOG_BAD_SEAL, 6, 1), "... and new seals");
 	memcpy(r, p, n);
 	memcpy(r + at[3], q + to[3], at[4] - at[3]);
 	ok(found(r, n, FZ_LOG_CHANGED, 3, 0), "a seal of another log of the same key");
-	((struct fz_log_seal *)(r + at[3] + sizeof(struct fz_log_block)))->number = 0;
-	rechain(r, n);
+	rechain(r, n, false);
 	ok(found(r, n, FZ_LOG_BAD_SEAL, 3, 0), "... with a new chain");
 	free(q);
 	/* The forger's own key, and the first log's name for it. */
@@ -225,7 +230,7 @@ static void test_forged(void)
 	write_plan(copy, &plan, &err);
 	q = slurp(copy, &m);
 	memcpy(((struct fz_log_header *)q)->key, fz_seal_key_public(key), FZ_SEAL_PUBLIC);
-	rechain(q, m);
+	rechain(q, m, true);
 	ok(found(q, m, FZ_LOG_BAD_SEAL, 3, 0), "a log by another key that names this one");
 	free(q);
 	free(p);
@@ -253,7 +258,7 @@ static void test_seal_fields(void)
 
 int main(void)
 {
-	plan(15 + 4 + 10 + 1);
+	plan(15 + 4 + 12 + 1);
 	enter();
 	snprintf(key_path, sizeof(key_path), "%s/key", dir);
 	snprintf(public_path, sizeof(public_path), "%s/public", dir);
