@@ -236,17 +236,17 @@ static struct source parse(char *word)
 	return s;
 }
 
-/* Pages that are locked away, before the workers start. */
+/* Lock pages away, bit by bit: what is said to be available changes meanwhile. */
 static void lock_away(uint64_t keep)
 {
-	uint64_t have = available();
+	const size_t step = 512 * 1024;
 	void *p;
 
-	if (have <= keep)
-		return;
-	p = mmap(NULL, have - keep, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED || mlock(p, have - keep))
-		die("pressure: mlock");
+	while (available() > keep + step) {
+		p = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED || mlock(p, step))
+			die("pressure: mlock");
+	}
 }
 
 int main(int argc, char **argv)
