@@ -22,8 +22,8 @@ dir=$FZ_OUTDIR/check/io-$kver-$cpu${1:+-$1}
 # shellcheck source=tests/e2e/pressure/lib.sh
 . "$here/pressure/lib.sh"
 
-SHARED=0x20	# FZ_MISS_SHARED
-mib=128
+SHARED=0x20 HOST_WRITES=0x40	# FZ_MISS_*
+mib=128 seed=1
 
 # args QEMU_ARG...: for scripts/nested.
 args()
@@ -42,6 +42,7 @@ go()
 	local name=$1 free=$2 sources=$3
 
 	shift 3
+	seed=$((seed + 1))
 	run "$name" "$seconds" "$free" "$sources" --guest-mem $mib --guest-smp 2 --timeout $((seconds * 3 + 300)) "$@"
 	judge "$name"
 }
@@ -77,7 +78,7 @@ case_devices()
 	echo "busybox httpd -p 127.0.0.1:8000 -h '$dir/served'" >"$dir/serve"
 	setup=$dir/serve
 	go devices 8 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},disk:vdc:${ranges[2]},disk:vdd:${ranges[3]},disk:sda:${ranges[4]},net:10.0.2.2:8000:${ranges[5]}"
-	setup=
+	setup=''
 	refilled devices
 	ok "devices: each of the six gave programs" json devices.json \
 		'len(j["sources"]) == 6 and all(s["seen"] > 100 and s["transitions"] > 50 for s in j["sources"].values())'
@@ -113,7 +114,7 @@ case_vhost()
 	setup=$dir/serve
 	go vhost 8 "disk:vda:${ranges[0]},net:10.0.2.2:8000:${ranges[5]}" "${extra[@]}" \
 		--host-module tun --host-module vhost_net
-	setup=
+	setup=''
 	refilled vhost
 	ok "vhost: the kernel did it" [ -s "$dir/vhost/vhost_net" ]
 	ok "vhost: both gave programs" json vhost.json \
@@ -162,10 +163,10 @@ case_hugetlb()
 {
 	echo "echo $((mib / 2 + 4)) >/proc/sys/vm/nr_hugepages" >"$dir/serve"
 	setup=$dir/serve
+	excuse=$HOST_WRITES
 	memory hugetlb memory-backend-memfd,share=off,hugetlb=on,hugetlbsize=2M
 	pages hugetlb "${extra[@]}"
-	setup=
-	covered hugetlb
+	setup='' excuse=''
 }
 
 # The guest gives memory to its host and takes it back.
@@ -190,7 +191,7 @@ case_balloon()
 	args -device virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on \
 		-chardev pipe,id=balloon,path=/run/balloon -mon chardev=balloon,mode=readline
 	append=page_reporting.page_reporting_order=1 pages balloon "${extra[@]}"
-	setup=
+	setup=''
 	refilled balloon
 	covered balloon
 }

@@ -149,7 +149,8 @@ run()
 	compared=$?
 }
 
-# judge NAME: the tests that every run takes.
+# judge NAME: the tests that every run takes. With $excuse, FZ_MISS_*, executions may be
+# missed if the log says so of this VM.
 judge()
 {
 	ok "$1: the guest ends by itself, audit clean, no splat" in_log $rc "$dir/$1.log"
@@ -161,7 +162,13 @@ judge()
 	ok "$1: the guest's record is whole" json "$1.json" \
 		'j["runs"] > 0 and not any(j["guest"][k] for k in ("dropped", "wrong", "failed")) and
 			j["guest"]["moved"] <= j["runs"] / 100 + 1'
-	ok "$1: executions missed 0, late 0, of $(figure "$1.json" 'j["executions"]')" in_log $compared "$dir/$1.txt"
+	if [ -n "${excuse-}" ] && [ "$compared" != 0 ]; then
+		ok "$1: missed $(figure "$1.json" 'j["missed"]') of $(figure "$1.json" 'j["executions"]'), and $excuse is said" \
+			json "$1.json" "'$excuse' in j['not_covered']"
+	else
+		ok "$1: executions missed 0, late 0, of $(figure "$1.json" 'j["executions"]')" \
+			in_log "$compared" "$dir/$1.txt"
+	fi
 	sed 's/^/# /' "$dir/$1.json"
 }
 
