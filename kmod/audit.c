@@ -104,6 +104,10 @@ static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
 
 	if (!excess(w, gfn, level, has, &event.state))
 		return;
+	/* Told before the hooks look away: then KVM makes what entries it likes. */
+	smp_rmb();
+	if (READ_ONCE(w->vm->leaves))
+		return;
 	if (w->audit->found_max < w->max)
 		w->found[w->audit->found_max++] = (struct fz_audit_found) {
 			.gfn = gfn, .spte = spte, .level = level, .state = event.state };
@@ -223,6 +227,9 @@ int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
 	audit->exec = 0;
 	audit->violations = 0;
 	audit->found_max = 0;
+	/* Entries from before the watch are not the guest's doing, nor ours. */
+	if (!smp_load_acquire(&vm->armed))
+		return -ENOENT;
 	idx = srcu_read_lock(&kvm->srcu);
 	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots); as_id++) {
 		kvm_for_each_memslot(slot, bucket, __kvm_memslots(kvm, as_id)) {
@@ -233,5 +240,5 @@ int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
 	for (i = 0; i < KVM_NUM_MMU_PAGES; cond_resched())
 		i = audit_shadow(&w, i);
 	srcu_read_unlock(&kvm->srcu, idx);
-	return 0;
+	return READ_ONCE(vm->leaves) ? -ENOENT : 0;
 }

@@ -19,7 +19,8 @@ void fz_mmu_zap_all(struct kvm *kvm);
 
 /*
  * Walk the tables of a pinned VM and fill @audit's results, and up to @max entries
- * of @found. May sleep, and does not hold mmu_lock for long.
+ * of @found. -ENOENT if it is not yet, or no longer, watched in full. May sleep, and
+ * does not hold mmu_lock for long.
  */
 int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
 		 struct fz_audit_found *found, u32 max);

@@ -364,6 +364,7 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
 	}
 	/* The open file keeps the VM alive. Entries built before go now. */
 	fz_mmu_zap_all(kvm);
+	smp_store_release(&vm->armed, true);
 	log_vm(vm, FZ_REC_VM_ATTACH);
 	*id = vm->info.id;
 	fz_vm_put(vm);
@@ -428,6 +429,7 @@ void fz_vm_born(struct kvm *kvm)
 		return;
 	vm = new_vm(kvm, READ_ONCE(fz_lossless) ? FZ_POLICY_LOSSLESS : 0);
 	if (vm) {
+		vm->armed = true;
 		err = insert(vm);
 		if (!err) {
 			u32 refused = fz_kvm_refusals(kvm);

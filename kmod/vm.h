@@ -23,6 +23,7 @@
  * @release: frees it after a grace period
  * @kvm: valid while in the table, or while pinned by fz_vm_pin()
  * @pin_lock: guards the end of @kvm
+ * @armed: every entry that KVM has was made under the hooks' eyes
  * @leaves: on its way out of the table; set before the hooks look away
  * @gone: out of the table; no new pins
  * @suspect: a frame of it is marked so
@@ -46,6 +47,7 @@ struct fz_vm {
 	unsigned long split_hva;
 	struct kvm *kvm;
 	spinlock_t pin_lock;
+	bool armed;
 	bool leaves;
 	bool gone;
 	bool suspect;
