@@ -43,6 +43,7 @@ static void say_lost(struct fz_ring *ring, u64 now)
 	rec->type = FZ_REC_LOST;
 	rec->u.lost = ring->lost;
 	ring->lost.execs = 0;
+	ring->lost.held = 0;
 	fz_store_own(&ring->lost.count, 0);
 	fz_ring_commit(ring, rec);
 }
