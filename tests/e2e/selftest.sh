@@ -30,12 +30,13 @@ echo "# \$(dmesg | grep -m 1 'fitzroy: loaded')"
 exit \$rc
 SH
 chmod 755 "$dir/script"
-args=() timeout=240
-[ "$2" != intel ] || args=(--host-file "$selftest") timeout=900
+# A disk to swap to, and one that the selftests serve themselves.
+args=(--host-module zram --host-module nbd) append=nbd.nbds_max=1 timeout=300
+[ "$2" != intel ] || args+=(--host-file "$selftest") timeout=900
 # A kernel that checks itself is slower by far; on two CPUs it preempts wherever it can.
 case $1:${3:-1} in
 debug-*:1) timeout=1800 ;;
-debug-*) timeout=1800 args+=(--host-append preempt=full) ;;
+debug-*) timeout=1800 append+=' preempt=full' ;;
 esac
 # QEMU 7.2 with a thread per CPU can run a stale int3 where the host has just patched its
 # own code, and then the host dies, or hangs where KVM's APIC keys are patched. That is no verdict
@@ -48,7 +49,7 @@ emulator_fault()
 for try in 1 2 3; do
 	"$FZ_TOP/scripts/nested" --out "$bed" --cpu "$2" --host-kernel "$1" --host-smp "${3:-1}" \
 		--timeout $timeout --host-script "$dir/script" --module-arg ring_kib=1024 --module-arg verify_ms=50 \
-		"${args[@]}" >"$dir/nested.log" 2>&1
+		--host-append "$append" "${args[@]}" >"$dir/nested.log" 2>&1
 	rc=$?
 	if [ $rc = 0 ] || ! emulator_fault; then
 		break
