@@ -87,26 +87,17 @@ static int print(const struct fz_host_vm *host, size_t nhost, const struct fz_vm
 
 int cmd_list(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, OPT_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 }
-	};
 	size_t nhost = 0, nvms = 0, hidden = 0;
 	struct fz_host_vm *host = NULL;
 	struct fz_device *dev = NULL;
 	struct fz_vm_desc *vms = NULL;
 	struct fz_error err;
 	bool json = false;
-	int c, ret;
+	int ret;
 
-	while ((c = next_option(argc, argv, "", options)) != -1) {
-		if (c != OPT_JSON)
-			return c == 'h' ? EXIT_DONE : EXIT_TROUBLE;
-		json = true;
-	}
-	if (optind < argc)
-		return usage("list", "takes no '%.64s'", argv[optind]);
+	ret = only_json(argc, argv, &json);
+	if (ret >= 0)
+		return ret;
 	if (fz_vms_scan(&host, &nhost, &hidden, &err))
 		return trouble("%s", err.text);
 	/* Without the module every VM is there all the same, and not attached. */

@@ -19,3 +19,22 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
 		usage(argv[0], "unknown option %.64s", argv[at ? at : 1]);
 	return c == ':' ? '?' : c;
 }
+
+int only_json(int argc, char **argv, bool *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 }
+	};
+	int c;
+
+	while ((c = next_option(argc, argv, "", options)) != -1) {
+		if (c != OPT_JSON)
+			return c == 'h' ? EXIT_DONE : EXIT_TROUBLE;
+		*json = true;
+	}
+	if (optind < argc)
+		return usage(argv[0], "takes no '%.64s'", argv[optind]);
+	return -1;
+}

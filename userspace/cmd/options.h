@@ -32,4 +32,7 @@ enum {
  */
 int next_option(int argc, char **argv, const char *letters, const struct option *options);
 
+/* For a command whose one option is --json: -1 = go on, else the exit code. */
+int only_json(int argc, char **argv, bool *json);
+
 #endif

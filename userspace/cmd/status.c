@@ -161,23 +161,14 @@ static int status(struct fz_device *dev, bool json)
 
 int cmd_status(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, OPT_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 }
-	};
 	struct fz_device *dev;
 	struct fz_error err;
 	bool json = false;
-	int c, ret;
+	int ret;
 
-	while ((c = next_option(argc, argv, "", options)) != -1) {
-		if (c != OPT_JSON)
-			return c == 'h' ? EXIT_DONE : EXIT_TROUBLE;
-		json = true;
-	}
-	if (optind < argc)
-		return usage("status", "takes no '%.64s'", argv[optind]);
+	ret = only_json(argc, argv, &json);
+	if (ret >= 0)
+		return ret;
 	if (fz_device_open(&dev, &err))
 		return trouble("%s", err.text);
 	ret = status(dev, json);
