@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# selftest.sh KVER CPU [SMP [unload]] - the selftests in an emulated host; TAP
+# selftest.sh KVER CPU [SMP [unload|NAME]] - the selftests in an emulated host; TAP
+#
+# FZ_SELFTESTS names cases, FZ_ROUNDS how often the longer ones repeat; the results of such a run
+# are kept under NAME.
 set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
 
-[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload]]"
+[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload|NAME]]"
 dir=$FZ_OUTDIR/check/${4:-selftest}-$1-$2
 case $1 in
 debug-*) dir+=-${3:-1} ;;
@@ -15,7 +18,7 @@ selftest=$FZ_OUTDIR/tests/selftest
 rm -rf -- "$dir"
 mkdir -p "$dir" || exit 1
 
-command="'$selftest'"
+command="${FZ_ROUNDS:+FZ_ROUNDS=$FZ_ROUNDS }'$selftest' ${FZ_SELFTESTS-}"
 if [ "${4-}" = unload ]; then
 	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$FZ_CACHE/kernels/'\$(uname -r)"
 fi
@@ -33,6 +36,7 @@ chmod 755 "$dir/script"
 # A disk to swap to, and one that the selftests serve themselves.
 args=(--host-module zram --host-module nbd) append=nbd.nbds_max=1 timeout=300
 [ "$2" != intel ] || args+=(--host-file "$selftest") timeout=900
+[ -z "${FZ_ROUNDS-}" ] || timeout=1800
 # A kernel that checks itself is slower by far; on two CPUs it preempts wherever it can.
 case $1:${3:-1} in
 debug-*:1) timeout=1800 ;;
