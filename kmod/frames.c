@@ -88,7 +88,6 @@ void fz_region_set(struct fz_region *region, struct fz_frame *frame,
 	WRITE_ONCE(region->live, region->live - fz_wx_live(old) + fz_wx_live(state));
 	WRITE_ONCE(region->known, region->known + (state != FZ_NONE) - (old != FZ_NONE));
 	WRITE_ONCE(region->exec, region->exec + executes(state) - executes(old));
-	region->changes++;
 	WRITE_ONCE(frame->state, state);
 	WRITE_ONCE(frame->stamp, (u32)jiffies);
 }

@@ -71,7 +71,6 @@ struct fz_chunk {
  * @live: frames that ask for 4 KiB entries
  * @known: frames that are not NONE
  * @exec: frames that may execute
- * @changes: counts the changes of state
  * @checked: when its executable frames were last compared with their captures, or
  *	else when it was made, CLOCK_MONOTONIC, ns; the verifier's own
  */
@@ -81,7 +80,6 @@ struct fz_region {
 	u16 live;
 	u16 known;
 	u16 exec;
-	u64 changes;
 	u64 checked;
 	struct fz_chunk *chunk[FZ_CHUNKS];
 };

@@ -300,6 +300,28 @@ bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn)
 	return is;
 }
 
+bool fz_host_pfn(struct mm_struct *mm, unsigned long hva, kvm_pfn_t *pfn)
+{
+	unsigned long flags;
+	pmd_t *pmd, value;
+	bool is = false;
+	pte_t pte;
+
+	local_irq_save(flags);
+	pmd = walk(mm, hva, &value);
+	if (pmd_present(value) && pmd_leaf(value)) {
+		/* Without a middle entry it is one of the next size. */
+		*pfn = pmd_pfn(value) + ((hva & (pmd ? ~PMD_MASK : ~PUD_MASK)) >> PAGE_SHIFT);
+		is = !pmd_protnone(value);
+	} else if (pmd && pmd_present(value)) {
+		pte = READ_ONCE(*pte_offset_kernel(&value, hva));
+		*pfn = pte_pfn(pte);
+		is = pte_present(pte) && !pte_protnone(pte);
+	}
+	local_irq_restore(flags);
+	return is;
+}
+
 /* How many references to the folio nothing but I/O explains. */
 static int unexplained(struct folio *folio)
 {

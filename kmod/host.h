@@ -27,6 +27,12 @@ int fz_host_protect_own(unsigned long hva);
 bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn);
 
 /*
+ * The page that the VMM maps at @hva, if it does. It stays while the frame there is
+ * EXEC and its region locked; must hold a user's reference on the mm.
+ */
+bool fz_host_pfn(struct mm_struct *mm, unsigned long hva, kvm_pfn_t *pfn);
+
+/*
  * May I/O in flight, or hardware, write to the page whatever the page tables say?
  * True also if it can't be told. Only of a page that KVM is mapping.
  */

@@ -6,11 +6,10 @@
  * executable frames of all VMs and compares each with the digest of its capture.
  *
  * No DRIFT is false. Whoever is seen to write makes the frame leave EXEC first,
- * under its region's lock, and so does whoever maps another page. A frame that is
- * EXEC and not busy, in a region where no state has changed since the page was
- * looked up, was EXEC all the while: the page is the guest's, and what was read
- * from it could execute. But of a VM that is let go nobody is seen any more; that
- * it goes is told (vm->leaves) before the hooks look away, and so is encryption.
+ * under its region's lock, and so does whoever maps another page. So what is read
+ * from a frame that is EXEC and not busy, under that lock, can execute. But of a VM
+ * that is let go nobody is seen any more; that it goes is told (vm->leaves) before
+ * the hooks look away.
  */
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
@@ -21,15 +20,14 @@
 #include <linux/workqueue.h>
 #include <linux/xxhash.h>
 #include "capture.h"
-#include "compat/compat.h"
 #include "compat/kvm.h"
 #include "fault.h"
+#include "host.h"
 #include "mmu.h"
 #include "verify.h"
 #include "vm.h"
 
 #define TICK_MS		100U	/* a step of the round */
-#define TRIES		3	/* at a frame whose region's states change meanwhile */
 
 unsigned int fz_verify_ms = 10000;
 unsigned int fz_verify_pages = 20000;
@@ -50,8 +48,6 @@ static struct {
 	u64 region_began;
 	bool whole;		/* every executable frame of the region was compared */
 } pass;
-
-enum outcome { LOOKED, PASSED_OVER, BUSY };
 
 static u64 digest(struct page *page)
 {
@@ -82,7 +78,7 @@ static u64 unseen(const struct fz_region *region, const struct fz_frame *frame)
 }
 
 static void log_drift(struct fz_vm *vm, struct fz_region *region,
-		      const struct fz_frame *frame, struct page *page, u64 gfn)
+		      const struct fz_frame *frame, kvm_pfn_t pfn, u64 gfn)
 {
 	const struct fz_event_at at = { .gfn = gfn };
 	struct fz_rec head = {
@@ -91,64 +87,40 @@ static void log_drift(struct fz_vm *vm, struct fz_region *region,
 	};
 
 	fz_count(vm, drifts);
-	fz_capture(vm, &head, &at, page_to_pfn(page), 0);
+	fz_capture(vm, &head, &at, pfn, 0);
 	pr_warn_ratelimited("fitzroy: VM %llu: executable frame 0x%llx was changed unseen\n",
 			    vm->info.id, gfn);
 }
 
-static enum outcome compare(struct fz_vm *vm, struct mm_struct *mm,
-			    struct fz_region *region, struct fz_frame *frame,
-			    unsigned long hva)
+/*
+ * Compare one frame. While it is EXEC, and its region locked, its page stays: whoever
+ * takes it away makes the frame leave EXEC first. False: it can't be looked at.
+ */
+static bool compare(struct fz_vm *vm, struct fz_region *region, struct fz_frame *frame,
+		    unsigned long hva)
 {
-	bool same, ours, drifted = false;
-	struct page *page;
-	u64 changes, want;
-	int tries;
-	long n;
+	bool drifted = false, looked = true;
+	kvm_pfn_t pfn;
 
-	for (tries = 0; tries < TRIES && !drifted; tries++) {
-		spin_lock(&region->lock);
-		ours = comparable(frame);
-		changes = region->changes;
-		want = frame->hash;
-		spin_unlock(&region->lock);
-		/* Captured anew before it executes again, or not captured at all. */
-		if (!ours)
-			return LOOKED;
-
-		/* What the guest can execute is mapped: no fault is needed to see it. */
-		if (!mmap_read_trylock(mm))
-			return BUSY;
-		n = fz_get_user_page(mm, hva, FOLL_NOFAULT, &page);
-		mmap_read_unlock(mm);
-		if (n != 1)
-			return PASSED_OVER;
-		same = digest(page) == want;
-		if (!same) {
-			u64 gfn = fz_vm_gfn(vm, hva);
-
-			spin_lock(&region->lock);
-			drifted = region->changes == changes && comparable(frame) &&
-				  !READ_ONCE(vm->leaves) && !fz_kvm_refusals(vm->kvm);
-			if (drifted)
-				log_drift(vm, region, frame, page, gfn);
-			spin_unlock(&region->lock);
-		}
-		put_page(page);
-		if (same || drifted)
+	spin_lock(&region->lock);
+	/* Else it is captured anew before it executes, or has no digest. */
+	if (comparable(frame)) {
+		looked = fz_host_pfn(vm->kvm->mm, hva, &pfn) && pfn_valid(pfn);
+		drifted = looked && digest(pfn_to_page(pfn)) != frame->hash &&
+			  !READ_ONCE(vm->leaves) && !fz_kvm_refusals(vm->kvm);
+		if (looked)
 			fz_count(vm, verified);
-		if (same)
-			return LOOKED;
+		if (drifted)
+			log_drift(vm, region, frame, pfn, fz_vm_gfn(vm, hva));
 	}
-	if (!drifted)
-		return PASSED_OVER;
-	fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
-	return LOOKED;
+	spin_unlock(&region->lock);
+	if (drifted)
+		fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, 0);
+	return looked;
 }
 
 /* From pass.index on. False if the step is over before the region is. */
-static bool verify_region(struct fz_vm *vm, struct mm_struct *mm,
-			  struct fz_region *region, unsigned int *left)
+static bool verify_region(struct fz_vm *vm, struct fz_region *region, unsigned int *left)
 {
 	struct fz_frame *frame;
 	unsigned long hva;
@@ -163,16 +135,8 @@ static bool verify_region(struct fz_vm *vm, struct mm_struct *mm,
 		if (!*left)
 			return false;
 		--*left;
-		switch (compare(vm, mm, region, frame, hva)) {
-		case BUSY:
-			*left = 0;
-			return false;
-		case PASSED_OVER:
+		if (!compare(vm, region, frame, hva))
 			pass.whole = false;
-			break;
-		case LOOKED:
-			break;
-		}
 	}
 	if (pass.whole)
 		region->checked = pass.region_began;
@@ -187,7 +151,7 @@ static bool verify_vm(struct fz_vm *vm, unsigned int *left)
 	unsigned long key;
 	bool done = true;
 
-	/* Its memory goes, and so will it. */
+	/* Its memory goes all at once, told to nobody, and so will it. */
 	if (!mmget_not_zero(mm))
 		return true;
 	xa_for_each_start(&vm->frames.regions, key, region, pass.key) {
@@ -195,7 +159,7 @@ static bool verify_vm(struct fz_vm *vm, unsigned int *left)
 			pass.index = 0;
 		pass.key = key;
 		if (READ_ONCE(region->exec)) {
-			done = verify_region(vm, mm, region, left);
+			done = verify_region(vm, region, left);
 			if (!done)
 				break;
 		}
