@@ -52,6 +52,7 @@ static bool revoke_mixed(struct fz_vm *vm, struct fz_region *region)
 /* Take X from up to *@room frames that were not logged, so that they will be. */
 static bool relog(struct fz_vm *vm, struct fz_region *region, u64 *room)
 {
+	struct fz_event_at at = {};
 	struct fz_frame *frame;
 	unsigned long hva;
 	bool left = false;
@@ -66,7 +67,8 @@ static bool relog(struct fz_vm *vm, struct fz_region *region, u64 *room)
 			left = true;
 			continue;
 		}
-		if (fz_fault_step(vm, region, hva, FZ_REVOKE, NULL, FZ_F_LATE))
+		at.gfn = fz_vm_gfn(vm, hva);
+		if (fz_fault_step(vm, region, hva, FZ_REVOKE, &at, FZ_F_LATE))
 			--*room;
 	}
 	if (left)
