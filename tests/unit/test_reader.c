@@ -145,6 +145,32 @@ static void test_merge(void)
 	fz_reader_free(r);
 }
 
+/* A reader that dies before its records are safe has not taken them. */
+static void test_keep(void)
+{
+	struct fz_reader *r;
+	struct fz_error err;
+	int i;
+
+	setup();
+	produce(0, FZ_REC_EXEC, 1);
+	produce(1, FZ_REC_WRITE, 2);
+	fz_reader_new(&r, &bed.rings, &err);
+	fz_reader_keep(r, true);
+	ok(fz_reader_drain(r, take, NULL, &err) == 2 && fz_reader_drain(r, take, NULL, &err) == 0 &&
+	   !bed.consumers[0].pos && !bed.consumers[1].pos, "kept: delivered once, no room given back");
+	fz_reader_free(r);
+	fz_reader_new(&r, &bed.rings, &err);
+	fz_reader_keep(r, true);
+	ok(fz_reader_drain(r, take, NULL, &err) == 2 && got.n == 4 && got.seqs[2] == 0,
+	   "the next reader gets them again");
+	fz_reader_release(r);
+	for (i = 0; i < CPUS && bed.consumers[i].pos == bed.producers[i].pos; i++)
+		;
+	ok(i == CPUS, "released: the room is given back");
+	fz_reader_free(r);
+}
+
 static void test_completeness(void)
 {
 	const struct fz_seq *s;
@@ -325,8 +351,9 @@ static void test_noise(void)
 
 int main(void)
 {
-	plan(10 + 5 + 4 + 17 + 4 + 1);
+	plan(10 + 3 + 5 + 4 + 17 + 4 + 1);
 	test_merge();
+	test_keep();
 	test_completeness();
 	test_sink();
 	hostile("size 0", size_zero);

@@ -110,11 +110,12 @@ static void test_full(void)
 	for (; lost < 5; lost++)
 		put(LARGE, 100 + lost);
 	ok(producer.lost == 5 && ring.lost.count == 5, "5 are counted as lost");
-	ok(!put(LARGE, 200), "a sixth too");
+	ok(!fz_ring_reserve(&ring, LARGE, 200, FZ_LOSE_EXEC | FZ_LOSE_HELD), "a sixth too, after a hold");
 	ok(put(SMALL, 300), "a small one fits, with the LOST record before it");
 	while ((rec = get()) && rec->type == FZ_REC_EXEC)
 		consume(rec);
 	ok(rec && rec->type == FZ_REC_LOST && rec->u.lost.count == 6 && rec->u.lost.execs == 6 &&
+	   rec->u.lost.held == 1 &&
 	   rec->u.lost.first_seq == n && rec->seq == n + 6 && rec->u.lost.first_time == 10 + n &&
 	   rec->u.lost.last_time == 200, "LOST says which numbers, how many, and when");
 	consume(rec);
@@ -130,7 +131,8 @@ static void test_full(void)
 		consume(rec);
 	fz_ring_flush_lost(&ring, 400);
 	rec = get();
-	ok(rec && rec->type == FZ_REC_LOST && rec->u.lost.count == 1 && rec->time == 400,
+	ok(rec && rec->type == FZ_REC_LOST && rec->u.lost.count == 1 && !rec->u.lost.held &&
+	   rec->time == 400,
 	   "a flush says what was lost without another record");
 }
 

@@ -89,6 +89,9 @@ int fz_rec_check(const struct fz_rec *rec, uint64_t avail, struct fz_error *err)
 		return fz_fail(err, -EBADMSG, "a lost record %" PRIu64 " stands for %" PRIu64
 			       " records from %" PRIu64, (uint64_t)rec->seq,
 			       (uint64_t)rec->u.lost.count, (uint64_t)rec->u.lost.first_seq);
+	if (rec->type == FZ_REC_LOST &&
+	    (rec->u.lost.execs > rec->u.lost.count || rec->u.lost.held > rec->u.lost.execs))
+		return fz_fail(err, -EBADMSG, "a lost record counts more executions than records");
 	if (rec->type >= FZ_REC_VM_ATTACH && rec->type <= FZ_REC_VM_DIED &&
 	    !memchr(rec->u.vm.comm, 0, sizeof(rec->u.vm.comm)))
 		return fz_fail(err, -EBADMSG, "a %s record has an endless name",
