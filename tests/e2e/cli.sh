@@ -270,7 +270,7 @@ with()	# with FAKE EXIT ARGS...: run against the fake device
 	FAKE=$fake FAKE_FILE=$cat FAKE_CALLS=1 LD_PRELOAD=$O/tests/e2e/fakedev.so run "$@"
 }
 if nm "$fitzroy" | grep -q __asan_init; then
-	for i in {1..31}; do
+	for i in {1..34}; do
 		n=$((n + 1))
 		echo "ok $n # SKIP a sanitizer cannot be preloaded over"
 	done
@@ -283,7 +283,11 @@ else
 	ok "device: ... nothing was attached, no file" eval '! grep -q ttach "$tmp/err" && [ ! -e "$tmp/rec" ]'
 	ok "audit: clean" with "" 0 audit --json
 	ok "audit: a violation is a finding" with violation 1 audit --json
+	ok "audit: in text too" with violation 1 audit
+	ok "audit: ... it names frame, level, entry and state" grep -q \
+		'gfn 0x1234 level 2 entry 0xabc007 is not allowed: the frame is executable' "$tmp/out"
 	ok "status --json" with "" 0 status --json
+	ok "status: what is compared, and how often" json "$tmp/out" 'j["module"]["verify_ns"] == 0'
 	ok "status: one object" json "$tmp/out" 'j["total"]["grants"] == 0 and j["vms"][0]["id"] == 1'
 	ok "record: until the VMs died" with dies 0 record --all -o "$tmp/rec" --exit-when-died
 	ok "record: what it attached it detached" \

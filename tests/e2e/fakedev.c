@@ -147,6 +147,16 @@ static int barrier(struct fz_barrier *b)
 	return 0;
 }
 
+static void audit(struct fz_audit *a)
+{
+	struct fz_audit_found bad = { .gfn = 0x1234, .spte = 0xabc007, .level = 2, .state = 2 };
+
+	a->violations = fake("violation");
+	if (a->violations && a->found_max)
+		memcpy((void *)(uintptr_t)a->found, &bad, sizeof(bad));
+	a->found_max = a->violations && a->found_max;
+}
+
 int ioctl(int fd, unsigned long number, ...)
 {
 	va_list ap;
@@ -165,7 +175,7 @@ int ioctl(int fd, unsigned long number, ...)
 	case FZ_IOC_BARRIER:
 		return barrier(arg);
 	case FZ_IOC_AUDIT:
-		((struct fz_audit *)arg)->violations = fake("violation");
+		audit(arg);
 		return 0;
 	case FZ_IOC_ATTACH:
 		if (getenv("FAKE_CALLS"))

@@ -194,19 +194,25 @@ static void end(struct vm *vm)
 	unlink(LOG_B);
 }
 
-/* Run all pages until each that is executable is logged. */
+/*
+ * Run all pages until each that is executable is logged: then X is withdrawn from
+ * none any more. A late one may find no room again, and is late once more then.
+ */
 static bool catch_up(struct vm *vm, uint64_t id, unsigned int n)
 {
-	__u64 until = now_ms() + 60000;
+	__u64 until = now_ms() + 60000, grants = 0;
+	unsigned int same = 0;
 	struct fz_counters c;
 
 	do {
-		usleep(20000);
+		usleep(30000);
 		if (call(vm, 0, TARGETS, n))
 			return false;
 		c = counters(id);
-	} while (c.late < c.lost_execs && now_ms() < until);
-	return c.late == c.lost_execs;
+		same = c.grants == grants ? same + 1 : 0;
+		grants = c.grants;
+	} while (same < 10 && now_ms() < until);
+	return same == 10 && c.late <= c.lost_execs;
 }
 
 /* Stopped for a while: what finds no room is LOST, and logged when it runs again. */
@@ -344,7 +350,8 @@ static void test_held_in_vain(void)
 	ok(catch_up(&vm, id, n), "it goes on: all are logged late");
 	ok(ended(SIGINT), "it ends");
 	read_log(LOG_A, true);
-	ok(say.held == c.lost_execs, "LOST says that a vCPU was held in vain for %llu", say.held);
+	ok(say.held >= c.lost_execs && say.held <= counters(id).lost_execs,
+	   "LOST says that a vCPU was held in vain for %llu", say.held);
 	compare(id, n + 1);
 	end(&vm);
 	param("hold_ms", hold_ms);
