@@ -35,7 +35,7 @@ while read -r ko; do
 	esac
 done </modules/list
 echo "npt=\$(\$bb cat /sys/module/kvm_amd/parameters/npt)"
-/selftest --spin 4
+/selftest --spin 10
 echo "exit \$?"
 \$bb poweroff -f
 SH
@@ -88,10 +88,10 @@ def records(name):
         data = f.read()
     pos = struct.unpack_from("<I", data, 12)[0]
     while pos + 56 <= len(data):
-        _, kind, size = struct.unpack_from("<III", data, pos)
+        _, kind, size, count = struct.unpack_from("<IIII", data, pos)
         pos += 56
         at = pos
-        while kind == 1 and at < pos + size:
+        for _ in range(count if kind == 1 else 0):
             length, rtype, flags = struct.unpack_from("<IHH", data, at)
             rip, = struct.unpack_from("<Q", data, at + 40)
             mode, = struct.unpack_from("<I", data, at + 72)

@@ -57,18 +57,19 @@ static void remap(struct vm *vm, uint64_t id)
 	uint64_t other = TARGETS + 2 * N * PAGE;
 
 	vm_put_targets(vm, other, 1, 77);
-	ok(l1(vm, L1_POKE, nested_entry(), other | 0x67) &&
+	ok(l1(vm, L1_POKE, nested_entry(), nested_leaf(other)) &&
 	   !nested_run(vm, L2_CALL, TARGETS + L2_SHIFT, 1) && vcpu_rax(vm, 0) == 77,
 	   "L1 remaps a page, and L2 runs what is there now");
 	log_read();
 	ok(log_count(id, FZ_REC_EXEC) == 2, "the program that remaps, and the frame that L2 got");
 	log_clear();
-	ok(l1(vm, L1_POKE, nested_entry(), TARGETS | 0x67) &&
+	ok(l1(vm, L1_POKE, nested_entry(), nested_leaf(TARGETS)) &&
 	   !nested_run(vm, L2_CALL, TARGETS + L2_SHIFT, 1) && vcpu_rax(vm, 0) == 900,
 	   "and back");
 	logged(id, NESTED_SMALL, FZ_REC_EXEC, 0, 0, "which is known");
-	ok(l1(vm, L1_POKE, nested_entry(), 0x67 | (TABLES + 2 * PAGE)) && l1(vm, L1_POKE,
-	   nested_entry(), TARGETS | 0x67), "L1 maps a page table to L2 and takes it back");
+	ok(l1(vm, L1_POKE, nested_entry(), nested_leaf(TABLES + 2 * PAGE)) &&
+	   l1(vm, L1_POKE, nested_entry(), nested_leaf(TARGETS)),
+	   "L1 maps a page table to L2 and takes it back");
 	log_clear();
 }
 
@@ -78,7 +79,7 @@ static void nested(enum nested_kind kind)
 	uint64_t id;
 
 	if (!nested_new(&vm, kind)) {
-		skip("this host's guests cannot nest (kvm_amd.nested=0?)");
+		skip("this host's guests cannot nest (parameter nested of kvm_amd, kvm_intel)");
 		return;
 	}
 	id = attach(&vm);

@@ -79,6 +79,41 @@ program svm_run
 	mov	%rbx, %rax
 done svm_run
 
+/*
+ * rdi = the VMXON region's address, the VMCS's, 16 bytes of 0, a count, and as many
+ * field and value pairs; rsi and rdx as above; r9 = the reason of the exit
+ */
+program vmx_run
+	vmxon	(%rdi)
+	mov	$2, %eax
+	invept	16(%rdi), %rax
+	vmclear	8(%rdi)
+	vmptrld	8(%rdi)
+	mov	32(%rdi), %rcx
+	lea	40(%rdi), %r8
+1:	mov	(%r8), %rax
+	vmwrite	8(%r8), %rax
+	add	$16, %r8
+	dec	%rcx
+	jnz	1b
+	mov	$0x6c14, %eax		/* host RSP, RIP */
+	vmwrite	%rsp, %rax
+	mov	$0x6c16, %eax
+	lea	2f(%rip), %rbx
+	vmwrite	%rbx, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	vmlaunch
+	mov	$0x4400, %eax		/* error of the instruction */
+	vmread	%rax, %rbx
+	mov	$-1, %r9
+	jmp	3f
+2:	mov	$0x4402, %eax		/* reason of the exit */
+	vmread	%rax, %r9
+3:	vmxoff
+	mov	%rbx, %rax
+done vmx_run
+
 program poke
 	mov	%rsi, (%rdi)
 done poke

@@ -1,92 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmm_nested.c - guests that run a guest of their own: AMD SVM
+ * vmm_nested.c - guests that run a guest of their own
  */
-#include <err.h>
-#include <string.h>
 #include <sys/ioctl.h>
+#include "selftest.h"
 #include "vmm_nested.h"
 
+/* Page-table bits: present, writable, user, accessed, dirty; large. */
 #define PT_BITS		0x67ULL
 #define PT_LARGE	0x80ULL
 
-/* L1's own structures, below its code */
-#define NESTED_TABLES	0x8000UL	/* four pages */
-#define VMCB		0x10000UL
-#define IOPM		0x11000UL	/* three pages: every port exits */
-#define MSRPM		0x14000UL	/* two pages: every MSR exits */
-#define HSAVE		0x16000UL
-
-#define EFER_LME	(1ULL << 8)
-#define EFER_LMA	(1ULL << 10)
-#define EFER_NX		(1ULL << 11)
-#define EFER_SVME	(1ULL << 12)
-#define MSR_HSAVE	0xc0010117U
-
-/* VMCB: AMD APM 2, appendix B */
-#define MISC1		0x00c
-#define MISC1_IOIO	(1U << 27)
-#define MISC1_SHUTDOWN	(1U << 31)
-#define MISC2		0x010
-#define MISC2_VMRUN	(1U << 0)
-#define IOPM_BASE	0x040
-#define MSRPM_BASE	0x048
-#define ASID		0x058
-#define TLB_CONTROL	0x05c
-#define EXIT_CODE	0x070
-#define EXIT_IOIO	0x7b
-#define NESTED_CONTROL	0x090
-#define NESTED_CR3	0x0b0
-#define SAVE_ES		0x400
-#define SAVE_CS		0x410
-#define SAVE_SS		0x420
-#define SAVE_DS		0x430
-#define SAVE_EFER	0x4d0
-#define SAVE_CR4	0x548
-#define SAVE_CR3	0x550
-#define SAVE_CR0	0x558
-#define SAVE_DR7	0x560
-#define SAVE_DR6	0x568
-#define SAVE_RFLAGS	0x570
-#define SAVE_RIP	0x578
-#define SAVE_RSP	0x5d8
-#define SAVE_RAX	0x5f8
-#define SAVE_PAT	0x668
-
-static void put32(struct vm *vm, unsigned int offset, uint32_t value)
+static const struct nested_cpu *cpu(void)
 {
-	memcpy(vm->mem + VMCB + offset, &value, sizeof(value));
+	return fz_device_info(dev)->vendor == FZ_VENDOR_AMD ? &nested_svm : &nested_vmx;
 }
 
-static void put64(struct vm *vm, unsigned int offset, uint64_t value)
+struct one_msr {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry;
+};
+
+uint64_t get_msr(struct vm *vm, uint32_t index)
 {
-	memcpy(vm->mem + VMCB + offset, &value, sizeof(value));
+	struct one_msr msr = { { .nmsrs = 1 }, { .index = index } };
+
+	return ioctl(vm->vcpu[0].fd, KVM_GET_MSRS, &msr) == 1 ? msr.entry.data : 0;
 }
 
-static void put_segment(struct vm *vm, unsigned int offset, uint32_t selector, uint32_t attrib)
+bool set_msr(struct vm *vm, uint32_t index, uint64_t value)
 {
-	put32(vm, offset, selector | attrib << 16);
-	put32(vm, offset + 4, ~0U);
-	put64(vm, offset + 8, 0);
+	struct one_msr msr = { { .nmsrs = 1 }, { .index = index, .data = value } };
+
+	return ioctl(vm->vcpu[0].fd, KVM_SET_MSRS, &msr) == 1;
 }
 
-/* L2's page tables, or L1's nested ones: they look alike. */
+/* L2's page tables, or L1's nested ones: they differ in a few bits. */
 static void put_tables(struct vm *vm, enum nested_kind kind)
 {
 	uint64_t *pml4 = (uint64_t *)(vm->mem + NESTED_TABLES);
 	uint64_t *pdpt = pml4 + 512, *pd = pml4 + 1024, *pt = pml4 + 1536;
+	uint64_t to_table = kind == NESTED_SHADOW ? PT_BITS : cpu()->table;
+	uint64_t leaf = kind == NESTED_SHADOW ? PT_BITS : cpu()->leaf;
 	uint64_t i, at;
 
-	pml4[0] = (NESTED_TABLES + PAGE) | PT_BITS;
-	pdpt[0] = (NESTED_TABLES + 2 * PAGE) | PT_BITS;
+	pml4[0] = (NESTED_TABLES + PAGE) | to_table;
+	pdpt[0] = (NESTED_TABLES + 2 * PAGE) | to_table;
 	for (i = 0; i < MEM_BYTES / HUGE; i++) {
 		at = i * HUGE >= MEM_BYTES / 2 ? i * HUGE - L2_SHIFT : i * HUGE;
-		pd[i] = at | PT_BITS | PT_LARGE;
+		pd[i] = at | leaf | PT_LARGE;
 	}
 	if (kind == NESTED_SMALL) {
-		pd[(TARGETS + L2_SHIFT) / HUGE] = (NESTED_TABLES + 3 * PAGE) | PT_BITS;
+		pd[(TARGETS + L2_SHIFT) / HUGE] = (NESTED_TABLES + 3 * PAGE) | to_table;
 		for (i = 0; i < 512; i++)
-			pt[i] = (TARGETS + i * PAGE) | PT_BITS;
+			pt[i] = (TARGETS + i * PAGE) | leaf;
 	}
 }
 
@@ -100,53 +66,19 @@ uint64_t nested_entry(void)
 	return NESTED_TABLES + 3 * PAGE;
 }
 
-static void put_vmcb(struct vm *vm, enum nested_kind kind)
+uint64_t nested_leaf(uint64_t frame)
 {
-	memset(vm->mem + VMCB, 0, PAGE);
-	memset(vm->mem + IOPM, 0xff, 5 * PAGE);
-	put32(vm, MISC1, MISC1_IOIO | MISC1_SHUTDOWN);
-	put32(vm, MISC2, MISC2_VMRUN);
-	put64(vm, IOPM_BASE, IOPM);
-	put64(vm, MSRPM_BASE, MSRPM);
-	put32(vm, ASID, 1);
-	if (kind != NESTED_SHADOW) {
-		put64(vm, NESTED_CONTROL, 1);
-		put64(vm, NESTED_CR3, NESTED_TABLES);
-	}
-	put_segment(vm, SAVE_CS, 8, 0xa9b);
-	put_segment(vm, SAVE_SS, 16, 0xc93);
-	put_segment(vm, SAVE_DS, 16, 0xc93);
-	put_segment(vm, SAVE_ES, 16, 0xc93);
-	put64(vm, SAVE_EFER, EFER_LME | EFER_LMA | EFER_SVME);
-	put64(vm, SAVE_CR0, 0x80000001);
-	put64(vm, SAVE_CR3, nested_cr3(kind));
-	put64(vm, SAVE_CR4, 0x20);
-	put64(vm, SAVE_DR6, 0xffff0ff0);
-	put64(vm, SAVE_DR7, 0x400);
-	put64(vm, SAVE_PAT, 0x0007040600070406ULL);
+	return frame | cpu()->leaf;
 }
 
 bool nested_new(struct vm *vm, enum nested_kind kind)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = { { .nmsrs = 1 }, { .index = MSR_HSAVE, .data = HSAVE } };
-	struct kvm_sregs s;
-
 	vm_new(vm, 1);
-	if (ioctl(vm->vcpu[0].fd, KVM_GET_SREGS, &s))
-		err(2, "KVM_GET_SREGS");
-	/* A hypervisor without NX of its own must not confuse KVM, nor FitzRoy. */
-	s.efer |= EFER_SVME | (kind == NESTED_SMALL ? EFER_NX : 0);
-	if (ioctl(vm->vcpu[0].fd, KVM_SET_SREGS, &s) ||
-	    ioctl(vm->vcpu[0].fd, KVM_SET_MSRS, &msrs) != 1) {
+	put_tables(vm, kind);
+	if (!cpu()->prepare(vm, kind)) {
 		vm_free(vm);
 		return false;
 	}
-	put_tables(vm, kind);
-	put_vmcb(vm, kind);
-	PUT(vm, L1_RUN, svm_run);
 	PUT(vm, L2_CALL, call_pages);
 	PUT(vm, L2_FLIP, flip_page);
 	PUT(vm, L1_CALL, call_pages);
@@ -157,19 +89,5 @@ bool nested_new(struct vm *vm, enum nested_kind kind)
 
 int nested_run(struct vm *vm, uint64_t rip, uint64_t rdi, uint64_t rsi)
 {
-	uint64_t code;
-	int ret;
-
-	put32(vm, TLB_CONTROL, 1);
-	put64(vm, SAVE_RIP, rip);
-	put64(vm, SAVE_RSP, STACKS + 2 * PAGE);
-	put64(vm, SAVE_RFLAGS, 2);
-	put64(vm, SAVE_RAX, 0);
-	put64(vm, EXIT_CODE, 0);
-	vcpu_start(vm, 0, L1_RUN, VMCB, rdi, rsi);
-	ret = vcpu_run(vm, 0);
-	memcpy(&code, vm->mem + VMCB + EXIT_CODE, sizeof(code));
-	if (!ret && code != EXIT_IOIO)
-		errx(2, "the nested guest ended with exit 0x%lx", code);
-	return ret;
+	return cpu()->run(vm, rip, rdi, rsi);
 }

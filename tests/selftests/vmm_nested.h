@@ -39,7 +39,31 @@ uint64_t nested_cr3(enum nested_kind kind);
 /* (NESTED_SMALL) Where the entry is that maps L2's page TARGETS + L2_SHIFT; L1 address. */
 uint64_t nested_entry(void);
 
+/* What it holds to map @frame. */
+uint64_t nested_leaf(uint64_t frame);
+
+/* What Intel's VMX and AMD's SVM do differently. */
+struct nested_cpu {
+	/* Make the vCPU and L1's structures ready; false: it can't nest. */
+	bool (*prepare)(struct vm *vm, enum nested_kind kind);
+	/* Have L1 run L2 from @rip on. As nested_run(). */
+	int (*run)(struct vm *vm, uint64_t rip, uint64_t rdi, uint64_t rsi);
+	uint64_t table, leaf;		/* bits of nested entries: to a table, to memory */
+};
+
+extern const struct nested_cpu nested_svm, nested_vmx;
+
+#define NESTED_TABLES	0x8000UL	/* four pages: L2's page tables, or the nested ones */
+#define L2_STACK	(STACKS + 2 * PAGE)
+
+/* vCPU 0's MSR @index: 0 if it has none. */
+uint64_t get_msr(struct vm *vm, uint32_t index);
+
+/* Set it; false if it can't be. */
+bool set_msr(struct vm *vm, uint32_t index, uint64_t value);
+
 /* L1's programs; see programs.S. */
+extern const uint8_t vmx_run[], vmx_run_end[];
 extern const uint8_t svm_run[], svm_run_end[];
 extern const uint8_t poke[], poke_end[];
 
