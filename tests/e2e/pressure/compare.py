@@ -70,7 +70,7 @@ def read_events(name):
             types[kind] += 1
             if kind in ("coverage", "vm-attach"):
                 reasons.add(value)
-            if kind in ("exec", "reexec", "mixed", "write", "drift"):
+            if kind in ("exec", "reexec", "mixed", "mixed-end", "write", "drift"):
                 frames[gfn].append((time, kind, int(word[1], 16), value, int(word[6], 16)))
     if end != "whole":
         sys.exit(f"compare.py: {name}: the log is not whole: {end}")
