@@ -104,8 +104,7 @@ static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
 
 	if (!excess(w, gfn, level, has, &event.state))
 		return;
-	/* Told before the hooks look away: then KVM makes what entries it likes. */
-	smp_rmb();
+	/* Told before the hooks look away, and read after the entry: now KVM makes what it likes. */
 	if (READ_ONCE(w->vm->leaves))
 		return;
 	if (w->audit->found_max < w->max)
@@ -228,7 +227,7 @@ int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
 	audit->violations = 0;
 	audit->found_max = 0;
 	/* Entries from before the watch are not the guest's doing, nor ours. */
-	if (!smp_load_acquire(&vm->armed))
+	if (!READ_ONCE(vm->armed))
 		return -ENOENT;
 	idx = srcu_read_lock(&kvm->srcu);
 	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots); as_id++) {

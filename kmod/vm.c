@@ -364,7 +364,7 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
 	}
 	/* The open file keeps the VM alive. Entries built before go now. */
 	fz_mmu_zap_all(kvm);
-	smp_store_release(&vm->armed, true);
+	WRITE_ONCE(vm->armed, true);
 	log_vm(vm, FZ_REC_VM_ATTACH);
 	*id = vm->info.id;
 	fz_vm_put(vm);

@@ -362,7 +362,7 @@ struct fz_info {
 #define FZ_REFUSE_PRIVATE	(1U << 1)	/* guest_memfd: its memory can't be read */
 #define FZ_REFUSE_NO_TDP	(1U << 2)	/* shadow paging */
 #define FZ_MISS_VFIO		(1U << 4)	/* a device writes its memory unseen */
-#define FZ_MISS_SHARED		(1U << 5)	/* others who share its memory may write it unseen */
+#define FZ_MISS_SHARED		(1U << 5)	/* others share its memory and write unseen */
 #define FZ_MISS_HOST_WRITES	(1U << 6)	/* its own VMM may: device memory, some hugetlb */
 
 /**

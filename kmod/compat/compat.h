@@ -80,7 +80,10 @@ static inline int fz_folio_cache_refs(struct folio *folio)
 	return folio_nr_pages(folio);
 }
 
-/* Empty this CPU's batches of pages on their way between LRU lists. Any context with interrupts on. */
+/*
+ * Empty this CPU's batches of pages on their way between LRU lists. Any context with
+ * interrupts on.
+ */
 static inline void fz_drain_lru_batches(void)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)

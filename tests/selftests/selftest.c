@@ -225,8 +225,8 @@ int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
 		wx_tests, host_tests, host_mem_tests, host_path_tests, host_io_tests,
-		life_tests, change_tests, fds_tests, storm_tests, device_tests, modes_tests, nested_tests,
-		verify_tests, mixed_tests, loss_tests, audit_tests,
+		life_tests, change_tests, fds_tests, storm_tests, device_tests,
+		modes_tests, nested_tests, verify_tests, mixed_tests, loss_tests, audit_tests,
 	};
 	const struct test *test;
 	bool injects = has_param("inject_x");

@@ -113,8 +113,8 @@ void *vm_map(int flags, int fd)
 		err(2, "mmap");
 	mem = (uint8_t *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
 	munmap(room, MEM_BYTES + HUGE);
-	mem = mmap(mem, MEM_BYTES, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-		   fd, 0);
+	mem = mmap(mem, MEM_BYTES, PROT_READ | PROT_WRITE,
+		   flags | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
 	if (mem == MAP_FAILED)
 		err(2, "mmap of guest memory");
 	return mem;
