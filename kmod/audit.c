@@ -104,7 +104,7 @@ static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
 
 	if (!excess(w, gfn, level, has, &event.state))
 		return;
-	/* Told before the hooks look away, and read after the entry: now KVM makes what it likes. */
+	/* Set before the hooks look away, read after the entry: KVM makes what it likes. */
 	if (READ_ONCE(w->vm->leaves))
 		return;
 	if (w->audit->found_max < w->max)

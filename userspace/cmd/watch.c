@@ -193,7 +193,8 @@ static int show_new(struct watch *w, struct fz_error *err)
 	for (i = 0; ret >= 0 && i < r->nfindings; i++) {
 		const struct fz_finding *f = &r->findings[i];
 
-		ret = is_new(w, fz_mix(fz_mix(f->kind * 8ULL + 5) + ((uint64_t)f->vm << 32) + f->at),
+		ret = is_new(w, fz_mix(fz_mix(f->kind * 8ULL + 5) +
+				       ((uint64_t)f->vm << 32) + f->at),
 			     err);
 		if (ret > 0)
 			ret = show_event(w, f, err);
