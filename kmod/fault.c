@@ -298,7 +298,7 @@ static enum room hold_for_room(struct fz_vm *vm, struct fz_frame *frame)
 /* Give X to a pinned frame, after it is captured. Must hold region->lock. */
 static void grant(struct fz_vm *vm, struct fz_region *region,
 		  struct fz_frame *frame, const struct fz_event_at *at, kvm_pfn_t pfn,
-		  bool in_vain)
+		  bool in_flight, bool in_vain)
 {
 	struct fz_rec head = { .flags = frame->flags & FZ_F_LATE ? FZ_RECF_LATE : 0 };
 	enum fz_event event = FZ_GRANT;
@@ -307,11 +307,13 @@ static void grant(struct fz_vm *vm, struct fz_region *region,
 	lockdep_assert_held(&region->lock);
 	head.type = frame->flags & FZ_F_SEEN ? FZ_REC_REEXEC : FZ_REC_EXEC;
 	/* What cannot be captured, device memory say, cannot be vouched for. */
-	if ((frame->flags & FZ_F_WANT_MIXED) || !pfn_valid(pfn)) {
+	if ((frame->flags & FZ_F_WANT_MIXED) || in_flight || !pfn_valid(pfn)) {
 		event = FZ_GRANT_MIXED;
 		head.type = FZ_REC_MIXED;
 		head.u.mixed.flips = frame->flips;
 		head.u.mixed.max_ns = fz_mixed_ms * (u64)NSEC_PER_MSEC;
+		head.u.mixed.why = !pfn_valid(pfn) ? FZ_MIXED_DEVICE :
+				   in_flight ? FZ_MIXED_IO : FZ_MIXED_GUEST;
 	}
 
 	err = fz_capture(vm, &head, at, pfn,
@@ -361,26 +363,29 @@ static bool host_cannot_write(struct fz_vm *vm, const struct fz_frame *frame,
 	       fz_host_protected(vm->kvm->mm, hva, pfn);
 }
 
+enum flight { LANDED, WAIT, IN_FLIGHT };
+
 /*
- * Shall the vCPU come back when I/O that may write to the frame has ended? What
- * does not end soon can't be waited for: the frame is to be mixed.
+ * Is I/O in flight that may write to the frame? Then the vCPU comes back until it
+ * has ended; what does not end soon can't be waited for: the frame is to be mixed.
  */
-static bool wait_for_io(struct fz_vm *vm, struct fz_frame *frame, kvm_pfn_t pfn)
+static enum flight wait_for_io(struct fz_vm *vm, const struct fz_frame *frame,
+			       kvm_pfn_t pfn)
 {
 	if (atomic_read(&vm->kvm->arch.assigned_device_count)) {
 		/* All of its memory is pinned, for as long as it lives. */
 		fz_vm_miss(vm, FZ_MISS_VFIO);
-		return false;
+		return LANDED;
 	}
 	if (!fz_host_in_flight(pfn))
-		return false;
-	if (time_after_eq(jiffies, READ_ONCE(vm->io_patience))) {
-		if ((u32)jiffies - frame->stamp < msecs_to_jiffies(FZ_IO_MS))
-			return true;
-		WRITE_ONCE(vm->io_patience, jiffies + HZ);
-	}
-	frame->flags |= FZ_F_WANT_MIXED;
-	return false;
+		return LANDED;
+	/* PINNED since its vCPU came for it. */
+	if (time_before(jiffies, READ_ONCE(vm->io_patience)))
+		return IN_FLIGHT;
+	if ((u32)jiffies - frame->stamp < msecs_to_jiffies(FZ_IO_MS))
+		return WAIT;
+	WRITE_ONCE(vm->io_patience, jiffies + HZ);
+	return IN_FLIGHT;
 }
 
 void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
@@ -392,6 +397,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	struct fz_frame *frame;
 	unsigned int kick = 0;
 	unsigned long hva;
+	enum flight flight = LANDED;
 	enum room room = GO_ON;
 
 	if (!slot)
@@ -419,11 +425,12 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 			/* Protected before it was mapped: begin again. */
 			set_state(vm, region, frame, FZ_DIRTY);
 			fz_count(vm, retries);
-		} else if (wait_for_io(vm, frame, fz_pf_pfn(fault)) ||
+		} else if ((flight = wait_for_io(vm, frame, fz_pf_pfn(fault))) == WAIT ||
 			   (room = hold_for_room(vm, frame)) == COME_BACK) {
 			fz_count(vm, retries);
 		} else {
-			grant(vm, region, frame, &at, fz_pf_pfn(fault), room == IN_VAIN);
+			grant(vm, region, frame, &at, fz_pf_pfn(fault),
+			      flight == IN_FLIGHT, room == IN_VAIN);
 			if (frame->state == FZ_MIXED || (frame->flags & FZ_F_UNLOGGED))
 				kick = fz_mixed_ms;
 		}

@@ -185,11 +185,19 @@ struct fz_slot {
  * struct fz_mixed - FZ_REC_MIXED: why a frame may be written while it runs
  * @flips: fetch and write faults that it took in turn
  * @max_ns: X is withdrawn after this time; a sweep may take as long again to come
+ * @why: FZ_MIXED_*
+ * @reserved: 0
  */
 struct fz_mixed {
 	__u64 flips;
 	__u64 max_ns;
+	__u32 why;
+	__u32 reserved;
 };
+
+#define FZ_MIXED_GUEST		1	/* the guest needs W and X at once, or flips too often */
+#define FZ_MIXED_IO		2	/* I/O by the host into it, or its huge page, is in flight */
+#define FZ_MIXED_DEVICE		3	/* it is no memory that can be read */
 
 /**
  * struct fz_mixed_end - FZ_REC_MIXED_END: for how long a frame was MIXED

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "selftest.h"
 
@@ -252,6 +253,50 @@ static void test_hugetlb(void)
 	put(HUGE_PAGES, "0");
 }
 
+/*
+ * The cost of a busy neighbour: the VMM writes beside @n executed pages, which all
+ * run again. Each of them is captured again if it lies in the same page of the VMM.
+ */
+static void neighbour(void *mem, unsigned int each_time)
+{
+	struct timespec from, to;
+	const struct seen *s;
+	struct vm vm;
+	uint64_t id;
+	int i, rounds = 5;
+
+	memset((uint8_t *)mem + TARGETS, 0, HUGE);
+	vm_new_on(&vm, 1, mem);
+	id = attach(&vm);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, N, 3);
+	ok(!call(&vm, 0, TARGETS, N), "pages run");
+	look(id);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (i = 0; i < rounds; i++) {
+		vm.mem[TARGETS + HUGE - 1]++;
+		if (call(&vm, 0, TARGETS, N))
+			errx(2, "the guest died");
+	}
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	s = look(id);
+	ok(s->count[FZ_REC_CHANGED] == rounds * each_time &&
+	   s->count[FZ_REC_REEXEC] == rounds * each_time && !s->count[FZ_REC_MIXED],
+	   "a write beside them: %u changed, %u re-executions",
+	   s->count[FZ_REC_CHANGED] / rounds, s->count[FZ_REC_REEXEC] / rounds);
+	diag("a write and a run of %d pages: %ld ns", N, ((to.tv_sec - from.tv_sec) * 1000000000L +
+	     to.tv_nsec - from.tv_nsec) / rounds);
+	finish(&vm, id);
+}
+
+static void test_neighbour(void)
+{
+	neighbour(anon(MADV_NOHUGEPAGE), 0);
+	put(HUGE_PAGES, "32");
+	neighbour(vm_map(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1), N);
+	put(HUGE_PAGES, "0");
+}
+
 /* Parent and child write to what was shared at a fork. */
 static void test_fork(void)
 {
@@ -311,6 +356,7 @@ const struct test host_mem_tests[] = {
 	{ "host-private-file", test_private_file },
 	{ "host-shared-later", test_shared_later },
 	{ "host-hugetlb", test_hugetlb },
+	{ "host-neighbour", test_neighbour },
 	{ "host-fork", test_fork },
 	{ NULL, NULL }
 };

@@ -293,8 +293,8 @@ static void not_covered(struct printer *p, uint32_t vm)
 		{ FZ_REFUSE_PRIVATE, "private memory" },
 		{ FZ_REFUSE_NO_TDP, "shadow paging" },
 		{ FZ_MISS_VFIO, "writes by a passed-through device" },
-		{ FZ_MISS_SHARED, "writes by other processes that share its memory" },
-		{ FZ_MISS_HOST_WRITES, "writes by its VMM to memory of huge pages or devices" },
+		{ FZ_MISS_SHARED, "writes by others who share its memory" },
+		{ FZ_MISS_HOST_WRITES, "writes by its VMM to memory of devices or huge pages" },
 	};
 	size_t i;
 
