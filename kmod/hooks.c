@@ -125,7 +125,7 @@ static void on_death(struct fz_vm *vm, struct pt_regs *regs)
  * int sev_mem_enc_ioctl(kvm, argp): the VM may turn to memory that can't be read.
  * Only what comes of it counts, or a VMM could shake off the watch by asking.
  */
-static void on_encrypt(struct fz_vm *vm, struct pt_regs *regs)
+static void __maybe_unused on_encrypt(struct fz_vm *vm, struct pt_regs *regs)
 {
 	WRITE_ONCE(vm->recheck, true);
 	fz_sweep_kick(1);
@@ -153,7 +153,9 @@ static void call(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
 /* Deaths first and births last: what is watched is seen to its end. */
 static struct hook hooks[] = {
 	HOOK("kvm_arch_destroy_vm", on_death),
-	HOOK("sev_mem_enc_ioctl", on_encrypt, .vendor = FZ_VENDOR_AMD),
+#ifdef FZ_SYM_ENCRYPT
+	HOOK(FZ_SYM_ENCRYPT, on_encrypt, .vendor = FZ_VENDOR_AMD),
+#endif
 	HOOK("make_spte", on_make_spte, .by = BY_VCPU),
 	HOOK(FZ_SYM_SPLIT, on_split),
 	HOOK("kvm_unmap_gfn_range", on_unmap),

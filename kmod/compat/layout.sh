@@ -72,6 +72,13 @@ echo "#define FZ_KVM_BUILD_ID          \"$id\""
 echo "#define FZ_KVM_AMD_BUILD_ID      \"$(build_id "$amd")\""
 symbol FZ_SYM_FAULTIN kvm_mmu_faultin_pfn kvm_faultin_pfn
 symbol FZ_SYM_SPLIT make_small_spte make_huge_page_split_spte
+# A KVM built without SEV has no such VMs, and nothing to hook.
+sev_symbols=$(nm "$amd" | awk '$2 ~ /^[tT]$/ && $3 ~ /^_*sev_(mem_enc_ioctl|guest_|vm_)/ { print $3 }')
+if printf '%s\n' "$sev_symbols" | grep -qx sev_mem_enc_ioctl; then
+	printf '#define %-24s "%s"\n' FZ_SYM_ENCRYPT sev_mem_enc_ioctl
+elif [ -n "$sev_symbols" ]; then
+	fail "no sev_mem_enc_ioctl in $amd, but SEV: $(echo "$sev_symbols" | head -n 1)"
+fi
 size   FZ_SIZEOF_KVM_VCPU "$vcpu" kvm_vcpu
 size   FZ_SIZEOF_KVM "$vm" kvm
 define FZ_PF_EXEC "$fault" exec kvm_page_fault
