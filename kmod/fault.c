@@ -341,17 +341,31 @@ static void grant(struct fz_vm *vm, struct fz_region *region,
 	set_state(vm, region, frame, fz_wx_step(FZ_PINNED, event)->next);
 }
 
-/* Keep entries at 4 KiB where a frame is, or is to be, executable. */
+/*
+ * Is memory to be mapped small here? Where a frame is, or is to be, executable; and
+ * until the sweep lets the region merge. Else an instruction that writes near itself
+ * might never get on: with hugetlb its fetch drops the huge entry that its write made,
+ * and its write takes X from the frame, in turn.
+ */
+static bool is_small(struct fz_vm *vm, unsigned long hva, unsigned long size)
+{
+	unsigned long key = hva >> FZ_REGION_SHIFT;
+
+	return fz_frames_live(&vm->frames, hva, size) ||
+	       xa_find(&vm->frames.regions, &key, (hva + size - 1) >> FZ_REGION_SHIFT,
+		       FZ_MARK_SPLIT);
+}
+
 static void limit_level(struct fz_vm *vm, unsigned long hva,
 			struct kvm_page_fault *fault)
 {
 	unsigned long giga = hva & PUD_MASK;
 
 	if (fz_pf_max_level(fault) > PG_LEVEL_4K &&
-	    fz_frames_live(&vm->frames, hva & PMD_MASK, PMD_SIZE))
+	    is_small(vm, hva & PMD_MASK, PMD_SIZE))
 		fz_pf_max_level(fault) = PG_LEVEL_4K;
 	if (fz_pf_max_level(fault) > PG_LEVEL_2M &&
-	    fz_frames_live(&vm->frames, giga, PUD_SIZE))
+	    is_small(vm, giga, PUD_SIZE))
 		fz_pf_max_level(fault) = PG_LEVEL_2M;
 }
 

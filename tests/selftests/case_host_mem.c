@@ -297,6 +297,36 @@ static void test_neighbour(void)
 	put(HUGE_PAGES, "0");
 }
 
+/*
+ * Code writes to pages of its own huge page, whose write takes its X: each page costs
+ * it one round, and then stays writable while the code is captured again.
+ */
+static void test_hugetlb_near(void)
+{
+	const struct seen *s;
+	struct vm vm;
+	uint64_t id;
+
+	put(HUGE_PAGES, "32");
+	vm_new_on(&vm, 1, vm_map(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1));
+	id = attach(&vm);
+	PUT(&vm, DRIVER(0), write_pages);
+	look(id);
+	/* It would go round for ever. */
+	alarm(60);
+	ok(!call(&vm, 0, DRIVER(64), 8), "code writes near itself");
+	s = look(id);
+	ok(s->count[FZ_REC_EXEC] == 1 && s->count[FZ_REC_CHANGED] == 8 &&
+	   s->count[FZ_REC_REEXEC] == 8, "%u changed, %u re-executions",
+	   s->count[FZ_REC_CHANGED], s->count[FZ_REC_REEXEC]);
+	ok(!call(&vm, 0, DRIVER(64), 8) && vm.mem[DRIVER(65) - 1] == 2, "and again");
+	alarm(0);
+	s = look(id);
+	ok(!s->count[FZ_REC_CHANGED] && !s->count[FZ_REC_REEXEC], "with no event");
+	finish(&vm, id);
+	put(HUGE_PAGES, "0");
+}
+
 /* Parent and child write to what was shared at a fork. */
 static void test_fork(void)
 {
@@ -357,6 +387,7 @@ const struct test host_mem_tests[] = {
 	{ "host-shared-later", test_shared_later },
 	{ "host-hugetlb", test_hugetlb },
 	{ "host-neighbour", test_neighbour },
+	{ "host-hugetlb-near", test_hugetlb_near },
 	{ "host-fork", test_fork },
 	{ NULL, NULL }
 };
