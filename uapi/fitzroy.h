@@ -150,7 +150,8 @@ struct fz_lost {
 
 /**
  * struct fz_vm_event - FZ_REC_VM_*: which VM
- * @pid: process (thread group) that owns the VM, in the initial namespace
+ * @pid: process (thread group) that made the VM, in the initial namespace; 0 = it
+ *	had ended, or executed another program, before the attach
  * @vcpus: virtual CPUs now
  * @pages: guest memory now, 4 KiB pages
  * @comm: the process's name, NUL-terminated
@@ -405,7 +406,7 @@ struct fz_detach {
 /**
  * struct fz_vm_desc - a watched VM, as listed
  * @id: its id
- * @pid: process (thread group), initial namespace
+ * @pid: process (thread group), initial namespace; 0 = it ended before the attach
  * @vcpus: virtual CPUs
  * @pages: guest memory, 4 KiB pages
  * @attached: when, CLOCK_MONOTONIC, ns
@@ -518,7 +519,7 @@ struct fz_stat {
  * @size: in: of this structure
  * @flags: in: 0
  * @id: in: the VM's id
- * @gfn: in: guest frame number
+ * @gfn: in: guest frame number, of address space 0
  * @buf: in: user address of FZ_PAGE_SIZE bytes
  * @hash: out: XXH64 of the content
  */
