@@ -136,7 +136,7 @@ run()
 	rm -rf -- "${dir:?}/$name"
 	FZ_NOBUILD=1 "$FZ_TOP/scripts/nested" --out "$dir/$name" --cpu "$cpu" --host-kernel "$kver" --no-report \
 		--guest-kernel "$kernel" --guest-initrd "$dir/initrd" --module-arg "ring_kib=${ring_kib:-65536}" \
-		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 sources=$sources ${append-} pressure=$seconds,${workers:-2},$free,${seed:-1},/dev/vda,$offset" \
+		--guest-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off init_on_alloc=0 sources=$sources ${append-} pressure=$seconds,${workers:-2},$free,${seed:-1},/dev/vda,$offset" \
 		--host-setup "$dir/$name.setup" "${args[@]}" "${drives[@]}" "$@" >"$dir/$name.log" 2>&1
 	rc=$?
 	args=()
