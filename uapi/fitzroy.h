@@ -197,7 +197,7 @@ struct fz_mixed {
 };
 
 #define FZ_MIXED_GUEST		1	/* the guest needs W and X at once, or flips too often */
-#define FZ_MIXED_IO		2	/* I/O by the host into it, or its huge page, is in flight */
+#define FZ_MIXED_IO		2	/* host I/O into it or its huge page is in flight */
 #define FZ_MIXED_DEVICE		3	/* it is no memory that can be read */
 
 /**
