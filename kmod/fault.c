@@ -30,7 +30,9 @@
 #include "mmu.h"
 #include "sweep.h"
 
-#define FZ_IO_MS	10	/* how long a vCPU comes back for I/O in flight to end */
+/* How long a vCPU comes back for I/O in flight to end; for what may be another vCPU */
+#define FZ_IO_MS	10
+#define FZ_HELD_MS	50
 
 unsigned int fz_mixed_ms = 10;
 unsigned int fz_hold_ms = 100;
@@ -386,17 +388,23 @@ enum flight { LANDED, WAIT, IN_FLIGHT };
 static enum flight wait_for_io(struct fz_vm *vm, const struct fz_frame *frame,
 			       kvm_pfn_t pfn)
 {
+	enum fz_flight flight;
+	unsigned int ms;
+
 	if (atomic_read(&vm->kvm->arch.assigned_device_count)) {
 		/* All of its memory is pinned, for as long as it lives. */
 		fz_vm_miss(vm, FZ_MISS_VFIO);
 		return LANDED;
 	}
-	if (!fz_host_in_flight(pfn))
+	flight = fz_host_in_flight(pfn);
+	if (flight == FZ_LANDED)
 		return LANDED;
-	/* PINNED since its vCPU came for it. */
+	/* After a wait in vain, shorter ones for a while. */
+	ms = flight == FZ_DMA ? FZ_IO_MS : FZ_HELD_MS;
 	if (time_before(jiffies, READ_ONCE(vm->io_patience)))
-		return IN_FLIGHT;
-	if ((u32)jiffies - frame->stamp < msecs_to_jiffies(FZ_IO_MS))
+		ms -= FZ_IO_MS;
+	/* PINNED since its vCPU came for it. */
+	if ((u32)jiffies - frame->stamp < msecs_to_jiffies(ms))
 		return WAIT;
 	WRITE_ONCE(vm->io_patience, jiffies + HZ);
 	return IN_FLIGHT;

@@ -15,6 +15,7 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
+#include <linux/irq_work.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/pgtable.h>
@@ -339,20 +340,58 @@ static int unexplained(struct folio *folio)
 	return max(refs - known, 0);
 }
 
-bool fz_host_in_flight(kvm_pfn_t pfn)
+/* A CPU's batch of pages for another LRU list takes references as well. */
+static void drain(struct work_struct *work)
+{
+	fz_drain_lru_batches();
+}
+
+static DEFINE_PER_CPU(struct work_struct, drains);
+
+static void drain_all(struct irq_work *work)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		queue_work_on(cpu, system_wq, per_cpu_ptr(&drains, cpu));
+}
+
+static DEFINE_IRQ_WORK(start_drains, drain_all);
+
+enum fz_flight fz_host_in_flight(kvm_pfn_t pfn)
 {
 	struct folio *folio;
 
 	if (!pfn_valid(pfn) || PageReserved(pfn_to_page(pfn)))
-		return false;
+		return FZ_LANDED;
 	folio = page_folio(pfn_to_page(pfn));
 	if (folio_maybe_dma_pinned(folio))
-		return true;
+		return FZ_DMA;
 	if (!unexplained(folio))
-		return false;
-	/* A batch of pages for another list takes references as well. */
+		return FZ_LANDED;
 	fz_drain_lru_batches();
-	return unexplained(folio);
+	if (!unexplained(folio))
+		return FZ_LANDED;
+	/* The other CPUs' too, which takes a moment: the vCPU comes back. */
+	irq_work_queue(&start_drains);
+	return FZ_HELD;
+}
+
+void fz_host_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_WORK(per_cpu_ptr(&drains, cpu), drain);
+}
+
+void fz_host_exit(void)
+{
+	int cpu;
+
+	irq_work_sync(&start_drains);
+	for_each_possible_cpu(cpu)
+		flush_work(per_cpu_ptr(&drains, cpu));
 }
 
 void fz_host_fault(struct vm_area_struct *vma, unsigned long hva, const pte_t *pte,

@@ -32,11 +32,21 @@ bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn);
  */
 bool fz_host_pfn(struct mm_struct *mm, unsigned long hva, kvm_pfn_t *pfn);
 
-/*
- * May I/O in flight, or hardware, write to the page whatever the page tables say?
- * True also if it can't be told. Only of a page that KVM is mapping.
+/**
+ * enum fz_flight - may the page be written whatever the page tables say?
+ * @FZ_LANDED: no
+ * @FZ_DMA: it is pinned for I/O
+ * @FZ_HELD: somebody has a reference: I/O, or another vCPU in a fault on the page,
+ *	or on the huge page that it is part of
  */
-bool fz_host_in_flight(kvm_pfn_t pfn);
+enum fz_flight { FZ_LANDED, FZ_DMA, FZ_HELD };
+
+/* Only of a page that KVM is mapping; any context with interrupts on. */
+enum fz_flight fz_host_in_flight(kvm_pfn_t pfn);
+
+/* For the module: before the hooks, and after them. */
+void fz_host_init(void);
+void fz_host_exit(void);
 
 /*
  * Entry of ptep_set_access_flags(): the entry @pte for @hva, which is locked, will

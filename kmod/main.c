@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "hooks.h"
 #include "host.h"
+#include "host.h"
 #include "prove.h"
 #include "rings.h"
 #include "sweep.h"
@@ -61,6 +62,7 @@ static int __init fz_init(void)
 	err = fz_verify_init();
 	if (err)
 		goto err_sweep;
+	fz_host_init();
 	err = fz_hooks_init();
 	if (err)
 		goto err_verify;
@@ -79,6 +81,7 @@ err_hooks:
 	fz_vm_detach_all();
 	fz_hooks_exit();
 err_verify:
+	fz_host_exit();
 	fz_verify_exit();
 err_sweep:
 	fz_sweep_exit();
@@ -96,6 +99,7 @@ static void __exit fz_exit(void)
 	fz_chrdev_exit();
 	fz_vm_detach_all();
 	fz_hooks_exit();
+	fz_host_exit();
 	fz_verify_exit();
 	fz_sweep_exit();
 	fz_vm_exit();

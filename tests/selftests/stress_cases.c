@@ -57,6 +57,13 @@ static unsigned int some_frame(struct stress *s)
 	return rnd(s) % FRAMES;
 }
 
+/* Now and then the VMM writes as well: what the kernel remapped may have W for it. */
+static void sometimes_write(struct stress *s, unsigned int f)
+{
+	if (rnd(s) % 4 == 0)
+		put_frame(s, frame_mem(s, f), f, false);
+}
+
 /* Huge pages of the host come and go, and pages move. */
 static void thp(struct stress *s)
 {
@@ -79,6 +86,7 @@ static void thp(struct stress *s)
 		if (rnd(s) % 16 == 0)
 			put_file("/proc/sys/vm/compact_memory", "1");
 	}
+	sometimes_write(s, some_frame(s));
 	usleep(2000);
 }
 
@@ -227,6 +235,7 @@ static void ksm(struct stress *s)
 
 	memcpy(s->twin + f * PAGE, frame_mem(s, f), PAGE);
 	s->disturbed += get_file(KSM "pages_sharing", NULL);
+	sometimes_write(s, f);
 	usleep(2000);
 }
 
@@ -245,8 +254,11 @@ static void swap_prepare(struct stress *s)
 
 static void swap(struct stress *s)
 {
-	if (madvise(frame_mem(s, some_frame(s)), PAGE, MADV_PAGEOUT))
+	unsigned int f = some_frame(s);
+
+	if (madvise(frame_mem(s, f), PAGE, MADV_PAGEOUT))
 		err(2, "MADV_PAGEOUT");
+	sometimes_write(s, f);
 	usleep(500);
 }
 

@@ -73,6 +73,8 @@ static int see(void *arg, const struct fz_rec *rec, struct fz_error *e)
 		return 0;
 	s->count[rec->type & 15]++;
 	s->late += !!(rec->flags & FZ_RECF_LATE);
+	if (rec->type == FZ_REC_MIXED)
+		s->mixed_why[rec->u.mixed.why & 3]++;
 	f = rec->gfn == FZ_NO_GFN ? -1 : frame_of(rec->gfn * PAGE);
 	if (f < 0)
 		return 0;
