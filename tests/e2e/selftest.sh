@@ -20,7 +20,7 @@ mkdir -p "$dir" || exit 1
 
 command="${FZ_ROUNDS:+FZ_ROUNDS=$FZ_ROUNDS }'$selftest' ${FZ_SELFTESTS-}"
 if [ "${4-}" = unload ]; then
-	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$FZ_CACHE/kernels/'\$(uname -r)"
+	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$("$FZ_TOP/scripts/kernels" fetch "$1")'"
 fi
 
 # Not in the bed's own directory, which is a disk of its own in the host.
