@@ -195,24 +195,21 @@ static void end(struct vm *vm)
 }
 
 /*
- * Run all pages until each that is executable is logged: then X is withdrawn from
- * none any more. A late one may find no room again, and is late once more then.
+ * Run all pages until each is logged: its first record, late or not, is EXEC. A late
+ * one may find no room again, and is late once more then.
  */
 static bool catch_up(struct vm *vm, uint64_t id, unsigned int n)
 {
-	__u64 until = now_ms() + 60000, grants = 0;
-	unsigned int same = 0;
+	__u64 until = now_ms() + 60000;
 	struct fz_counters c;
 
 	do {
-		usleep(30000);
+		usleep(20000);
 		if (call(vm, 0, TARGETS, n))
 			return false;
 		c = counters(id);
-		same = c.grants == grants ? same + 1 : 0;
-		grants = c.grants;
-	} while (same < 10 && now_ms() < until);
-	return same == 10 && c.late <= c.lost_execs;
+	} while (c.execs < n + 1 && now_ms() < until);
+	return c.execs == n + 1;
 }
 
 /* Stopped for a while: what finds no room is LOST, and logged when it runs again. */
