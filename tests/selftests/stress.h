@@ -116,7 +116,8 @@ struct stress {
 		uint64_t calls, faults, mmio;
 	} side[MAX_VCPUS];
 	struct history history[FRAMES + SMM_FRAMES];
-	uint64_t labels, in_mixed, missed, late, lost, lost_execs, count[16], mixed_why[4], bad_code, bad_hash;
+	uint64_t labels, in_mixed, missed, late, lost, lost_execs, count[16], bad_code, bad_hash;
+	uint64_t mixed_why[4];
 	/* The disturber's. */
 	uint64_t rng, disturbed;
 	uint8_t *twin;
