@@ -65,10 +65,16 @@ static void on_split(struct fz_vm *vm, struct pt_regs *regs)
 /* bool kvm_unmap_gfn_range(kvm, range): mmu_lock is held for write */
 static void on_unmap(struct fz_vm *vm, struct pt_regs *regs)
 {
-	const struct kvm_gfn_range *range = (void *)regs->si;
-
+	struct kvm_gfn_range *range = (void *)regs->si;
 	/* Of all that come here only our zaps must not block, but for the OOM killer's. */
-	fz_fault_unmap(vm, range->slot, range->start, range->end, !range->may_block);
+	bool own = !range->may_block;
+
+	/*
+	 * What the frames' states deny from here on must be gone when mmu_lock is:
+	 * KVM would let go of it in the middle, with X left on frames that are DIRTY.
+	 */
+	range->may_block = false;
+	fz_fault_unmap(vm, range->slot, range->start, range->end, own);
 }
 
 /* int __kvm_write_guest_page(kvm, slot, gfn, ...): before KVM's own copy */

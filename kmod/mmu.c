@@ -11,6 +11,8 @@
 #include "compat/kvm.h"
 #include "mmu.h"
 
+#define PIECE	(1UL << 30)
+
 void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may_sleep)
 {
 	struct mmu_notifier *mn = &kvm->mmu_notifier;
@@ -27,10 +29,25 @@ void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may
 	mn->ops->invalidate_range_end(mn, &range);
 }
 
+/* In pieces: the hook on the unmap has KVM hold mmu_lock through each. */
 void fz_mmu_zap_all(struct kvm *kvm)
 {
+	struct kvm_memory_slot *slot;
+	unsigned long hva, end;
+	int as_id, bucket, idx;
+
 	might_sleep();
-	fz_mmu_zap(kvm, 0, TASK_SIZE_MAX, true);
+	idx = srcu_read_lock(&kvm->srcu);
+	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots); as_id++) {
+		kvm_for_each_memslot(slot, bucket, __kvm_memslots(kvm, as_id)) {
+			end = slot->userspace_addr + (slot->npages << PAGE_SHIFT);
+			for (hva = slot->userspace_addr; hva < end; hva += PIECE) {
+				fz_mmu_zap(kvm, hva, min(PIECE, end - hva), true);
+				cond_resched();
+			}
+		}
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
 }
 
 /*

@@ -136,6 +136,8 @@ static void test_back(void)
 	ok(faults[1] >= 2 * FLIPS - 1 && huge[1] == huge[0] - 2,
 	   "watched: %lu faults, %lu huge pages", faults[1], huge[1]);
 	ok(!fz_device_detach(dev, id, &error), "detached");
+	ok(!vm_stat(vm.fd, "pages_4k") && !vm_stat(vm.fd, "pages_2m"),
+	   "KVM builds its tables anew");
 	collapse(&vm);
 	faults[2] = flip_faults(&vm, &huge[2]);
 	ok(!faults[2] && huge[2] == huge[0], "after: %lu faults, %lu huge pages", faults[2],
