@@ -35,6 +35,7 @@ static void test_hotplug(void)
 	void *more;
 
 	vm_new(&vm, 2);
+	vm_small_pages(&vm);
 	id = attach(&vm);
 	log_clear();
 	load_start(&vm, TARGETS, N, false);
@@ -79,6 +80,7 @@ static void test_pause(void)
 	uint64_t id;
 
 	vm_new(&vm, 4);
+	vm_small_pages(&vm);
 	id = attach(&vm);
 	load_start(&vm, TARGETS, N, false);
 	usleep(100000);
@@ -179,6 +181,7 @@ static void test_migrate(void)
 	uint64_t id, was;
 
 	vm_new(&old, 1);
+	vm_small_pages(&old);
 	was = attach(&old);
 	PUT(&old, DRIVER(0), call_and_stop);
 	PUT(&old, DRIVER(1), call_pages);
@@ -193,6 +196,7 @@ static void test_migrate(void)
 
 	save(&old, &s);
 	vm_new(&new, 1);
+	vm_small_pages(&new);
 	id = attach(&new);
 	ok(id != was, "a new VM has a new id");
 	memcpy(new.mem, old.mem, DATA);

@@ -73,6 +73,7 @@ static void serve(int socket)
 	int fd;
 
 	vm_new(&vm, 1);
+	vm_small_pages(&vm);
 	PUT(&vm, DRIVER(0), call_pages);
 	vm_put_targets(&vm, TARGETS, N, 3);
 	send_fd(socket, vm.fd);

@@ -247,8 +247,7 @@ static void test_many(void)
 		err(2, "calloc");
 	for (i = 0; i < MANY; i++) {
 		vm_new(&m[i].vm, 1);
-		if (madvise(m[i].vm.mem + HUGE, MEM_BYTES - HUGE, MADV_NOHUGEPAGE))
-			err(2, "MADV_NOHUGEPAGE");
+		vm_small_pages(&m[i].vm);
 		PUT(&m[i].vm, DRIVER(0), call_pages);
 		PUT(&m[i].vm, DRIVER(1), flip_page);
 		vm_put_targets(&m[i].vm, TARGETS, MANY_PAGES, i);

@@ -45,6 +45,7 @@ static void one_mode(const struct mode *m)
 		vm_free(&vm);
 		return;
 	}
+	vm_small_pages(&vm);
 	mode_set(&vm, m, 7);
 	id = attach(&vm);
 	log_clear();
@@ -146,6 +147,7 @@ static void smm(bool shared)
 	uint64_t id;
 
 	vm_new(&vm, 1);
+	vm_small_pages(&vm);
 	id = attach(&vm);
 	log_clear();
 	if (shared) {

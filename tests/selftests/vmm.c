@@ -146,6 +146,12 @@ void vm_new_on(struct vm *vm, unsigned int nvcpus, void *mem)
 		vm_add_vcpu(vm);
 }
 
+void vm_small_pages(struct vm *vm)
+{
+	if (madvise(vm->mem, MEM_BYTES, MADV_NOHUGEPAGE))
+		err(2, "MADV_NOHUGEPAGE");
+}
+
 void vm_free(struct vm *vm)
 {
 	int size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);

@@ -54,6 +54,12 @@ void vm_new(struct vm *vm, unsigned int nvcpus);
 void vm_new_on(struct vm *vm, unsigned int nvcpus, void *mem);
 void vm_free(struct vm *vm);
 
+/*
+ * Keep it in small pages: what khugepaged collapses is unmapped, so CHANGED, and this
+ * may come at any time. For cases that count everything.
+ */
+void vm_small_pages(struct vm *vm);
+
 /* Add a vCPU, also while others run. */
 void vm_add_vcpu(struct vm *vm);
 

@@ -74,6 +74,7 @@ uint64_t nested_leaf(uint64_t frame)
 bool nested_new(struct vm *vm, enum nested_kind kind)
 {
 	vm_new(vm, 1);
+	vm_small_pages(vm);
 	put_tables(vm, kind);
 	if (!cpu()->prepare(vm, kind)) {
 		vm_free(vm);
