@@ -44,7 +44,8 @@ static void test_hotplug(void)
 	vm_add_vcpu(&vm);
 	more = mmap(NULL, MORE_BYTES, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (more == MAP_FAILED || vm_slot(&vm, 1, MEM_BYTES, MORE_BYTES, more, 0))
+	if (more == MAP_FAILED || madvise(more, MORE_BYTES, MADV_NOHUGEPAGE) ||
+	    vm_slot(&vm, 1, MEM_BYTES, MORE_BYTES, more, 0))
 		err(2, "more memory");
 	PUT(&vm, DRIVER(2), call_pages);
 	PUT(&vm, DRIVER(3), flip_page);
