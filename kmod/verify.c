@@ -263,7 +263,7 @@ static void kick(struct delayed_work *work, unsigned int ms)
 {
 	/* One that waits for longer than it now should is brought forward. */
 	if (ms && !queue_delayed_work(wq, work, msecs_to_jiffies(ms)) &&
-	    time_after(work->timer.expires, jiffies + msecs_to_jiffies(ms)))
+	    time_after(data_race(work->timer.expires), jiffies + msecs_to_jiffies(ms)))
 		mod_delayed_work(wq, work, msecs_to_jiffies(ms));
 }
 
