@@ -77,7 +77,7 @@ case_devices()
 	drives=("${extra[@]}" "${drives[@]}")
 	echo "busybox httpd -p 127.0.0.1:8000 -h '$dir/served'" >"$dir/serve"
 	setup=$dir/serve
-	go devices 12 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},disk:vdc:${ranges[2]},disk:vdd:${ranges[3]},disk:sda:${ranges[4]},net:10.0.2.2:8000:${ranges[5]}"
+	go devices 10 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},disk:vdc:${ranges[2]},disk:vdd:${ranges[3]},disk:sda:${ranges[4]},net:10.0.2.2:8000:${ranges[5]}"
 	setup=''
 	refilled devices
 	ok "devices: each of the six gave programs" json devices.json \
@@ -113,7 +113,7 @@ case_vhost()
 	drive 1 cache=none,aio=io_uring
 	args -netdev tap,id=net,ifname=tap0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=net,romfile=
 	setup=$dir/serve
-	go vhost 12 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},net:10.0.2.2:8000:${ranges[5]}" "${extra[@]}" \
+	go vhost 10 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},net:10.0.2.2:8000:${ranges[5]}" "${extra[@]}" \
 		--host-module tun --host-module vhost_net
 	setup=''
 	refilled vhost
@@ -134,7 +134,7 @@ pages()
 	drive 1 cache=none,aio=native
 	drive 2 cache=none,aio=io_uring
 	drive 3 cache=writeback
-	go "$name" 12 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},disk:vdc:${ranges[2]},disk:vdd:${ranges[3]}" "$@"
+	go "$name" 10 "disk:vda:${ranges[0]},disk:vdb:${ranges[1]},disk:vdc:${ranges[2]},disk:vdd:${ranges[3]}" "$@"
 }
 
 case_prealloc()

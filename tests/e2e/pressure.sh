@@ -24,10 +24,10 @@ mkdir -p "$dir" || bail "cannot create $dir"
 timeout=$((seconds * 3 + 300))
 [ "$cpu" = amd ] || timeout=$((seconds * 20 + 1200))
 drive 0 cache=writeback
-run disk "$seconds" 12 "disk:vda:${ranges[0]}" --guest-mem 128 --guest-smp "$workers" \
+run disk "$seconds" 10 "disk:vda:${ranges[0]}" --guest-mem 128 --guest-smp "$workers" \
 	--timeout $timeout
 judge disk
 ok "frames were refilled: $(figure disk.json 'j["transitions"]') times, seen as CHANGED" json disk.json \
-	"j['transitions'] > 20 * $seconds and j['events']['changed'] > j['transitions'] / 2"
+	"j['transitions'] > 10 * $seconds and j['events']['changed'] > j['transitions'] / 2"
 echo "1..$n"
 exit $bad

@@ -160,7 +160,7 @@ static void run(const struct source *s)
 	else
 		add(&e);
 	munmap(map, PROGRAM);
-	if (!rnd(16))
+	if (!rnd(3))
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	source_close(s, fd, path);
 }
