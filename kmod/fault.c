@@ -198,9 +198,9 @@ void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
 	const struct fz_step *step = NULL;
 	struct fz_frame *frame;
 	unsigned long hva;
-	unsigned int i;
+	unsigned int i, end;
 
-	/* As fz_fault_step(), for each frame; those that are ours go together. */
+	/* As fz_fault_step(), for each frame. */
 	bitmap_zero(ours, FZ_CHUNKS * FZ_CHUNK_FRAMES);
 	spin_lock(&region->lock);
 	fz_for_each_frame(region, frame, hva, i) {
@@ -221,7 +221,11 @@ void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
 	if (!step)
 		return;
 
-	fz_mmu_zap(vm->kvm, region->key << FZ_REGION_SHIFT, FZ_REGION_SIZE, false);
+	/* These alone: what is writable beside them stays so, and the guest gets on. */
+	for_each_set_bitrange(i, end, ours, FZ_CHUNKS * FZ_CHUNK_FRAMES) {
+		hva = (region->key << FZ_REGION_SHIFT) + ((unsigned long)i << PAGE_SHIFT);
+		fz_mmu_zap(vm->kvm, hva, (unsigned long)(end - i) << PAGE_SHIFT, false);
+	}
 
 	spin_lock(&region->lock);
 	for_each_set_bit(i, ours, FZ_CHUNKS * FZ_CHUNK_FRAMES) {
@@ -261,8 +265,16 @@ void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		fz_count(vm, write_faults);
 		/* A write to a read-only slot is MMIO: it changes no memory. */
 		region = fz_frames_region(&vm->frames, hva);
-		if (region && !(slot->flags & KVM_MEM_READONLY))
-			fz_fault_step(vm, region, hva, FZ_WRITE, &at, 0);
+		if (!region || (slot->flags & KVM_MEM_READONLY))
+			return;
+		fz_fault_step(vm, region, hva, FZ_WRITE, &at, 0);
+		/*
+		 * KVM is to make the VMM's huge entry writable, which takes X from all of
+		 * the region. Do so before KVM begins: if it had to drop entries then, it
+		 * would start over, and an instruction that writes near itself for ever.
+		 */
+		if (READ_ONCE(region->exec) && fz_host_huge_protected(vm->kvm->mm, hva))
+			fz_fault_host_write_region(vm, region);
 	} else {
 		fz_count(vm, read_faults);
 	}

@@ -40,7 +40,7 @@ void fz_fault_host_wrote(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 
 /*
  * The VMM is about to write to somewhere in the region: FZ_HOST_WRITE for all of
- * its frames, with one zap. Contexts as fz_fault_step().
+ * its frames, zapping those that may execute. Contexts as fz_fault_step().
  */
 void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region);
 

@@ -301,6 +301,17 @@ bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn)
 	return is;
 }
 
+bool fz_host_huge_protected(struct mm_struct *mm, unsigned long hva)
+{
+	unsigned long flags;
+	pmd_t *pmd, value;
+
+	local_irq_save(flags);
+	pmd = walk(mm, hva, &value);
+	local_irq_restore(flags);
+	return pmd && pmd_present(value) && pmd_leaf(value) && !pmd_write(value);
+}
+
 bool fz_host_pfn(struct mm_struct *mm, unsigned long hva, kvm_pfn_t *pfn)
 {
 	unsigned long flags;

@@ -23,6 +23,9 @@ int fz_host_protect(struct fz_vm *vm, unsigned long hva);
 /* The same for a small page of the current process, to prove that the trap works. */
 int fz_host_protect_own(unsigned long hva);
 
+/* Does the VMM map @hva by a huge entry without W? Must be under RCU. */
+bool fz_host_huge_protected(struct mm_struct *mm, unsigned long hva);
+
 /* Does the VMM map @pfn at @hva, read-only? Must be under RCU. */
 bool fz_host_protected(struct mm_struct *mm, unsigned long hva, kvm_pfn_t pfn);
 
