@@ -60,7 +60,7 @@ for round in 1 2 3; do
 	ok $? "round $round: the guest ran on, and right"
 done
 # A guest that was there before: its X and its huge pages go while it is watched, and come back.
-"$1" --spin 60 >/tmp/spin.out &
+"$1" --spin 600 >/tmp/spin.out &
 guest=$!
 sleep 1
 asked 1 USR1
