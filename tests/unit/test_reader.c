@@ -225,6 +225,10 @@ static void test_sink(void)
 	got.stop_at = 3;
 	ok(fz_reader_drain(r, take, NULL, &err) == -ENOSPC && !bed.consumers[2].pos,
 	   "a failing sink keeps its record in the ring");
+	got.answer = 0;
+	ok(fz_reader_drain(r, take, NULL, &err) == 1 && got.times[3] == 4 &&
+	   !fz_reader_seq(r)->ngaps && fz_reader_seq(r)->records == 4,
+	   "and takes it later, which is no repetition");
 	bed.barrier_fails = 1;
 	ok(fz_reader_drain(r, take, NULL, &err) == -EIO, "a failing barrier is passed on");
 	fz_reader_free(r);
@@ -351,7 +355,7 @@ static void test_noise(void)
 
 int main(void)
 {
-	plan(10 + 3 + 5 + 4 + 17 + 4 + 1);
+	plan(10 + 3 + 5 + 5 + 17 + 4 + 1);
 	test_merge();
 	test_keep();
 	test_completeness();

@@ -167,17 +167,16 @@ static int deliver(struct fz_reader *r, unsigned int cpu, fz_sink sink, void *ar
 
 	memcpy(&r->buf, r->rings.data[cpu] + (c->pos & (r->rings.ring_bytes - 1)), c->head.size);
 	r->buf.rec = c->head;
-	ret = fz_seq_add(&r->seq, &r->buf.rec, err);
-	if (ret)
-		return ret;
+	/* What the sink did not take stays, and comes again: it is not counted yet. */
 	stop = sink(arg, &r->buf.rec, err);
 	if (stop < 0)
 		return stop;
+	ret = fz_seq_add(&r->seq, &r->buf.rec, err);
 	c->pos += c->head.size;
 	c->have = false;
 	if (!r->keep)
 		release(r, cpu);
-	return stop;
+	return ret ? ret : stop;
 }
 
 void fz_reader_keep(struct fz_reader *r, bool keep)
