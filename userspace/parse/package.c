@@ -34,7 +34,7 @@ struct reader {
 	struct fz_package *package;
 	struct fz_error *err;
 	struct fz_buffer buf;
-	uint64_t unpacked, members;
+	uint64_t unpacked, content, members;
 	bool have_control, have_data;
 };
 
@@ -112,14 +112,18 @@ static int read_entry(struct reader *r, struct archive *a, size_t max)
 		n = r->buf.cap - r->buf.len;
 		if ((size_t)n > max - r->buf.len)
 			n = max - r->buf.len;
+		/* ARCHIVE_RETRY, too: holes that are out of order give it for ever. */
 		n = archive_read_data(a, r->buf.p + r->buf.len, n);
-		if (n == ARCHIVE_RETRY)
-			continue;
 		if (n < 0)
 			return damaged(r, "its content", a);
 		if (!n)
 			return 0;
 		r->buf.len += n;
+		/* The layer below does not see holes. */
+		r->content += n;
+		if (r->content > FZ_UNPACKED_MAX)
+			return fz_fail(r->err, -EINVAL, "it unpacks to more than %lu GiB",
+				       FZ_UNPACKED_MAX >> 30);
 	}
 	return 1;
 }
