@@ -163,7 +163,7 @@ int fz_find_modified(struct fz_identify *id, const struct fz_places *p, struct f
 	size_t lo, hi;
 	int ret;
 
-	if (!id->r.contents[f->content].page || f->why != FZ_WHY_USER)
+	if (!id->r.contents[f->content].page || f->why != FZ_WHY_USER || !p->n)
 		return 0;
 	lo = lower_bound(p->space, p->n, &key);
 	for (hi = lo; hi < p->n && p->space[hi].vm == f->vm && p->space[hi].cr3 == f->cr3;)

@@ -7,13 +7,18 @@
 #include <time.h>
 #include "text.h"
 
-/* Length of the well-formed UTF-8 sequence at @s, 0 = there is none. */
+/*
+ * Length of the well-formed UTF-8 sequence at @s, 0 = there is none, or one that a
+ * terminal obeys and JSON does not escape: DEL, and what is C1 in UTF-8.
+ */
 static size_t utf8_length(const unsigned char *s)
 {
 	size_t n, i;
 
 	if (s[0] < 0x80)
-		return 1;
+		return s[0] != 0x7f;
+	if (s[0] == 0xc2 && s[1] < 0xa0)
+		return 0;
 	if (s[0] >= 0xc2 && s[0] <= 0xdf)
 		n = 2;
 	else if (s[0] >= 0xe0 && s[0] <= 0xef)
