@@ -12,7 +12,7 @@
 #include "log.h"
 
 #define TRIES_MAX	4096	/* false starts: a hostile file is full of them */
-#define CHUNK		65536
+#define CHUNK		(FZ_LOG_BLOCK_MAX / 16)
 
 struct survey {
 	FILE *f;

@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include "error.h"
 
+#ifndef FZ_ELF_MAX			/* the fuzzers have smaller limits */
 #define FZ_ELF_MAX		(1UL << 30)	/* bytes of a file */
+#endif
 #define FZ_ELF_SEGMENTS		64		/* executable segments of a file */
 #define FZ_ELF_BUILD_ID		64		/* bytes; GNU ld writes 16 or 20 */
 

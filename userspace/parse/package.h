@@ -8,8 +8,10 @@
 #include "harvest.h"
 
 #define FZ_CONTROL_MAX	(1UL << 20)	/* bytes of a control file */
+#ifndef FZ_UNPACKED_MAX		/* the fuzzers have smaller limits */
 #define FZ_MEMBERS_MAX	(1UL << 20)	/* files in a package */
 #define FZ_UNPACKED_MAX	(64UL << 30)	/* bytes that a package may unpack to */
+#endif
 
 /*
  * Read the .deb at @fd from its start to its end, whatever it was compressed with;
