@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# selftest.sh KVER CPU [SMP [unload|NAME]] - the selftests in an emulated host; TAP
+# selftest.sh KVER CPU [SMP [unload|fuzz SECONDS [SEED]|NAME]] - the selftests in an emulated host; TAP
 #
 # FZ_SELFTESTS names cases, FZ_ROUNDS how often the longer ones repeat; the results of such a run
 # are kept under NAME.
@@ -9,7 +9,7 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
 
-[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload|NAME]]"
+[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload|fuzz SECONDS [SEED]|NAME]]"
 dir=$FZ_OUTDIR/check/${4:-selftest}-$1-$2
 case $1 in
 debug-*) dir+=-${3:-1} ;;
@@ -21,6 +21,10 @@ mkdir -p "$dir" || exit 1
 command="${FZ_ROUNDS:+FZ_ROUNDS=$FZ_ROUNDS }'$selftest' ${FZ_SELFTESTS-}"
 if [ "${4-}" = unload ]; then
 	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$("$FZ_TOP/scripts/kernels" fetch "$1")'"
+fi
+
+if [ "${4-}" = fuzz ]; then
+	command="'$FZ_TOP/tests/selftests/fuzz_dev.sh' '$FZ_OUTDIR/tests/fuzz_dev' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko $5 ${6-}"
 fi
 
 # Not in the bed's own directory, which is a disk of its own in the host.
@@ -42,6 +46,7 @@ case $1:${3:-1} in
 debug-*:1) timeout=1800 ;;
 debug-*) timeout=1800 append+=' preempt=full' ;;
 esac
+[ "${4-}" != fuzz ] || timeout=$((timeout + 2 * $5))
 # QEMU 7.2 with a thread per CPU can run a stale int3 where the host has just patched its
 # own code, and then the host dies, or hangs where KVM's APIC keys are patched. That is no verdict
 # on what is tested: a host that ends with either signature is started again, and that is said.
