@@ -3,7 +3,8 @@
  * audit.c - walk KVM's tables and hold every leaf against its frame's state
  *
  * With mmu_lock held no zap can run, so a frame that is not busy has exactly the
- * entries that its state allows. What a busy frame still has is about to go.
+ * entries that its state allows. What a busy frame still has is about to go, and
+ * so has one that KVM is dropping for the host: KVM lets go of the lock meanwhile.
  *
  * mmu_lock is let go of again and again: between windows of a slot, and between
  * buckets of the other MMU's hash of shadow pages, where a page stays for its life.
@@ -82,6 +83,8 @@ static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int ha
 
 	spin_lock(&region->lock);
 	bad = frame->flags & FZ_F_BUSY ? 0 : has & fz_wx_denied(frame->state);
+	if (frame->state == FZ_DIRTY && fz_kvm_invalidates(w->vm->kvm, hva, gfn))
+		bad &= ~FZ_ACC_EXEC;
 	*state = frame->state;
 	spin_unlock(&region->lock);
 	return bad;

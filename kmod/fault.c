@@ -110,13 +110,25 @@ static void log_step(struct fz_vm *vm, const struct fz_frame *frame,
 		fz_count(vm, changed);
 }
 
+/*
+ * The host is about to write and the frame does not run, but may somebody still be
+ * dropping its X? Another step, if it is busy; or KVM itself, which holds mmu_lock,
+ * or will take it again: the frame was DIRTY before its entries were gone. Must
+ * hold region->lock, as who made it DIRTY did.
+ */
+static bool x_may_linger(struct fz_vm *vm, const struct fz_frame *frame)
+{
+	return (frame->flags & FZ_F_BUSY) ||
+	       (frame->state == FZ_DIRTY && READ_ONCE(vm->kvm->mmu_invalidate_in_progress));
+}
+
 bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva,
 		   enum fz_event event, const struct fz_event_at *at, u16 flags)
 {
 	const struct fz_step *step;
 	struct fz_frame *frame;
 	enum fz_state was, next;
-	bool quiet;
+	bool quiet, linger;
 
 	spin_lock(&region->lock);
 	frame = event == FZ_FETCH ?
@@ -135,7 +147,10 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 		if ((event == FZ_HOST_WRITE || event == FZ_UNMAP) &&
 		    (frame->flags & FZ_F_BUSY))
 			frame->flags |= FZ_F_DISTURBED;
+		linger = event == FZ_HOST_WRITE && x_may_linger(vm, frame);
 		spin_unlock(&region->lock);
+		if (linger)
+			fz_mmu_zap(vm->kvm, hva & PAGE_MASK, PAGE_SIZE, false);
 		return false;
 	}
 	next = step->next;
@@ -195,17 +210,21 @@ void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
 {
 	const struct fz_event_at at = { .gfn = FZ_NO_GFN };
 	DECLARE_BITMAP(ours, FZ_CHUNKS * FZ_CHUNK_FRAMES);
+	DECLARE_BITMAP(others, FZ_CHUNKS * FZ_CHUNK_FRAMES);
 	const struct fz_step *step = NULL;
 	struct fz_frame *frame;
 	unsigned long hva;
 	unsigned int i, end;
 
 	/* As fz_fault_step(), for each frame. */
+	bitmap_zero(others, FZ_CHUNKS * FZ_CHUNK_FRAMES);
 	bitmap_zero(ours, FZ_CHUNKS * FZ_CHUNK_FRAMES);
 	spin_lock(&region->lock);
 	fz_for_each_frame(region, frame, hva, i) {
 		const struct fz_step *s = fz_wx_step(frame->state, FZ_HOST_WRITE);
 
+		if (x_may_linger(vm, frame))
+			__set_bit(i, others);
 		if (frame->flags & FZ_F_BUSY) {
 			frame->flags |= FZ_F_DISTURBED;
 		} else if (s->act && s->zap) {
@@ -218,6 +237,10 @@ void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
 		}
 	}
 	spin_unlock(&region->lock);
+	for_each_set_bitrange(i, end, others, FZ_CHUNKS * FZ_CHUNK_FRAMES) {
+		hva = (region->key << FZ_REGION_SHIFT) + ((unsigned long)i << PAGE_SHIFT);
+		fz_mmu_zap(vm->kvm, hva, (unsigned long)(end - i) << PAGE_SHIFT, false);
+	}
 	if (!step)
 		return;
 
@@ -411,10 +434,10 @@ static enum flight wait_for_io(struct fz_vm *vm, const struct fz_frame *frame,
 	flight = fz_host_in_flight(pfn);
 	if (flight == FZ_LANDED)
 		return LANDED;
-	/* After a wait in vain, shorter ones for a while. */
+	/* After a wait in vain, a shorter one or none for a while. */
 	ms = flight == FZ_DMA ? FZ_IO_MS : FZ_HELD_MS;
 	if (time_before(jiffies, READ_ONCE(vm->io_patience)))
-		ms -= FZ_IO_MS;
+		ms = flight == FZ_DMA ? 0 : FZ_IO_MS;
 	/* PINNED since its vCPU came for it. */
 	if ((u32)jiffies - frame->stamp < msecs_to_jiffies(ms))
 		return WAIT;

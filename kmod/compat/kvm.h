@@ -10,6 +10,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mmu_notifier.h>
+#include <linux/version.h>
 #include "fz_layout.h"
 
 static_assert(sizeof(struct kvm_vcpu) == FZ_SIZEOF_KVM_VCPU, "headers and BTF differ");
@@ -67,6 +68,22 @@ static inline struct hlist_head *fz_sp_bucket(struct kvm *kvm, int i)
 static inline unsigned long fz_slot_hva(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	return slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+}
+
+/*
+ * With mmu_lock held: does an MMU notifier's invalidation go on, of a range with
+ * this frame? Then its entries are about to go, or have gone: KVM may have let go of
+ * the lock in the middle.
+ */
+static inline bool fz_kvm_invalidates(struct kvm *kvm, unsigned long hva, gfn_t gfn)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	u64 at = gfn;
+#else
+	u64 at = hva;
+#endif
+	return kvm->mmu_invalidate_in_progress && at >= kvm->mmu_invalidate_range_start &&
+	       at < kvm->mmu_invalidate_range_end;
 }
 
 /* Is this VM's memory encrypted, or private? FZ_REFUSE_* bits. */

@@ -90,6 +90,7 @@ struct stress_case {
 	bool holes;			/* frames may be gone, or zeros, for a while */
 	bool mixed;			/* some frames write to themselves */
 	bool smm;
+	bool ksm;
 	unsigned int ops, writes;	/* if not the usual */
 	unsigned int pace_us;		/* vCPUs rest after each batch */
 	void (*prepare)(struct stress *s);

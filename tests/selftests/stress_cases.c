@@ -409,7 +409,7 @@ const struct stress_case stress_cases[] = {
 	{ "slot", .huge = true, .holes = true, .prepare = slot_split, .disturb = slot },
 	{ "alias", .prepare = alias },
 	{ "smm", .smm = true, .ops = 8, .prepare = smm },
-	{ "ksm", .ops = 8, .writes = 16, .pace_us = 10000, .prepare = ksm_on, .disturb = ksm,
+	{ "ksm", .ksm = true, .ops = 8, .writes = 16, .pace_us = 10000, .prepare = ksm_on, .disturb = ksm,
 	  .end = ksm_off },
 	{ "swap", .prepare = swap_prepare, .disturb = swap, .end = swap_end },
 	{ "balloon", .holes = true, .disturb = balloon },

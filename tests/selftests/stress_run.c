@@ -420,7 +420,14 @@ static void verdict(struct stress *s, bool ran, double seconds)
 		   name, (unsigned long long)s->count[FZ_REC_MIXED],
 		   (unsigned long long)s->in_mixed);
 	else
-		ok(!s->count[FZ_REC_MIXED], "%s: %llu mixed; by the guest %llu, for I/O %llu", name,
+		/*
+		 * Never for how the guest writes. Who holds a page and is preempted for
+		 * longer than the module waits can't be told from I/O: ksmd, or a vCPU in
+		 * a fault on the same huge page.
+		 */
+		ok(!s->mixed_why[FZ_MIXED_GUEST] && s->count[FZ_REC_MIXED] <=
+		   (s->test->huge || s->test->ksm ? s->count[FZ_REC_REEXEC] / 50 : 0),
+		   "%s: %llu mixed; by the guest %llu, for I/O %llu", name,
 		   (unsigned long long)s->count[FZ_REC_MIXED],
 		   (unsigned long long)s->mixed_why[FZ_MIXED_GUEST],
 		   (unsigned long long)s->mixed_why[FZ_MIXED_IO]);
