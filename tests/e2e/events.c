@@ -7,7 +7,8 @@
  *
  * Each record: TYPE FLAGS VM TIME GFN WORD HASH, in hex but for TYPE and TIME. WORD of a
  * record with a snapshot is the operand of a movabs at 0x200 of the page (see
- * pressure/programs.py), or 0; of one that says what is not covered, the reason.
+ * pressure/programs.py), or 0; of one that says what is not covered, the reason. Those of
+ * a LOST record are the times of the first and the last loss.
  * The last line: # RECORDS, and "whole" or what is wrong.
  *
  * --clocks: what to add to a record's time for CLOCK_REALTIME, and by how much that may
@@ -24,17 +25,21 @@
 static int show(void *arg, const struct fz_rec *rec, struct fz_error *err)
 {
 	const uint8_t *page = fz_rec_page(rec);
-	uint64_t word = 0;
+	uint64_t word = 0, hash = rec->hash;
 
 	(void)arg;
 	(void)err;
-	if (page && page[ENTRY] == 0x48 && page[ENTRY + 1] == 0xb8)
+	if (page && page[ENTRY] == 0x48 && page[ENTRY + 1] == 0xb8) {
 		memcpy(&word, page + ENTRY + 2, sizeof(word));
-	else if (rec->type == FZ_REC_COVERAGE || rec->type == FZ_REC_VM_ATTACH)
+	} else if (rec->type == FZ_REC_COVERAGE || rec->type == FZ_REC_VM_ATTACH) {
 		word = rec->u.vm.reason;
+	} else if (rec->type == FZ_REC_LOST) {
+		word = rec->u.lost.first_time;
+		hash = rec->u.lost.last_time;
+	}
 	printf("%s %x %" PRIx64 " %" PRIu64 " %" PRIx64 " %" PRIx64 " %" PRIx64 "\n", fz_rec_name(rec->type),
 	       rec->flags, (uint64_t)rec->vm, (uint64_t)rec->time, (uint64_t)rec->gfn, word,
-	       (uint64_t)rec->hash);
+	       hash);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ dir=$FZ_OUTDIR/check/io-$kver-$cpu${1:+-$1}
 # shellcheck source=tests/e2e/pressure/lib.sh
 . "$here/pressure/lib.sh"
 
-SHARED=0x20 HOST_WRITES=0x40	# FZ_MISS_*
+SHARED=0x20	# FZ_MISS_SHARED
 mib=128 seed=1
 
 # args QEMU_ARG...: for scripts/nested.
@@ -160,14 +160,18 @@ case_memfd()
 	covered memfd $SHARED
 }
 
+# A write to a huge page costs all the frames of it that ran their X: firmware, whose data
+# lies among its code, is captured anew so often that no ring holds it all.
 case_hugetlb()
 {
 	echo "echo $((mib / 2 + 4)) >/proc/sys/vm/nr_hugepages" >"$dir/serve"
-	setup=$dir/serve
-	excuse=$HOST_WRITES
+	setup=$dir/serve lossy=1
 	memory hugetlb memory-backend-memfd,share=off,hugetlb=on,hugetlbsize=2M
 	pages hugetlb "${extra[@]}"
-	setup='' excuse=''
+	setup='' lossy=''
+	refilled hugetlb
+	ok "hugetlb: most was seen" json hugetlb.json 'j["seen"] > 0.95 * j["executions"]'
+	covered hugetlb
 }
 
 # The guest gives memory to its host and takes it back.

@@ -13,11 +13,12 @@ is seen if a capture of that page in that frame held at some time between its be
 end, and, save for races, if the snapshot is the page to the byte. Else it is
 
 gap:	at some time between the frame was MIXED, which says that it is not covered;
+lost:	since the frame's last capture a LOST record says that there were more;
 late:	the frame's next capture is of that page, but came after the end;
 missed:	anything else.
 
 Without any clock: the pages that ran in a frame, in the guest's order, must be a
-subsequence of the frame's captures. Each change of a frame's page is a transition.
+subsequence of the frame's captures, if nothing was lost. Each change of a frame's page is a transition.
 
 Prints the figures as one JSON object, and on stderr what is not as it should be.
 Exit 1: a miss, a late capture, or no order.
@@ -56,10 +57,10 @@ def read_log(name, offset):
 
 
 def read_events(name):
-    """Per frame its records in order; counts by type; reasons."""
+    """Per frame its records in order; counts by type; reasons; times of losses."""
     frames = collections.defaultdict(list)
     types = collections.Counter(dict.fromkeys(("exec", "reexec", "mixed", "changed", "write", "drift"), 0))
-    reasons, end = set(), ""
+    reasons, losses, end = set(), [], ""
     with open(name) as f:
         for line in f:
             word = line.split()
@@ -70,13 +71,15 @@ def read_events(name):
             types[kind] += 1
             if kind in ("coverage", "vm-attach"):
                 reasons.add(value)
+            if kind == "lost":
+                losses.append((value, int(word[6], 16)))
             if kind in ("exec", "reexec", "mixed", "mixed-end", "write", "drift"):
                 frames[gfn].append((time, kind, int(word[1], 16), value, int(word[6], 16)))
     if end != "whole":
         sys.exit(f"compare.py: {name}: the log is not whole: {end}")
     for records in frames.values():
         records.sort(key=lambda r: r[0])
-    return frames, types, reasons
+    return frames, types, reasons, losses
 
 
 class Pages:
@@ -95,7 +98,7 @@ class Pages:
         return self.known[label] == digest
 
 
-def judge(records, times, label, begin, end, race, pages):
+def judge(records, times, label, begin, end, race, pages, losses):
     """What FitzRoy knew of the frame while this page ran there."""
     mixed = False
     i = max(bisect.bisect_right(times, begin) - 1, 0)
@@ -108,6 +111,10 @@ def judge(records, times, label, begin, end, race, pages):
         i += 1
     if mixed:
         return "gap"
+    before = bisect.bisect_right(times, begin)
+    since = times[before - 1] if before else 0
+    if any(first <= end and last >= since for first, last in losses):
+        return "lost"
     while i < len(records) and records[i][1] not in ("exec", "reexec"):
         i += 1
     return "late" if i < len(records) and records[i][3] == label else "missed"
@@ -131,7 +138,7 @@ def main():
     sources = [(int(first), int(first) + int(n), name)
                for name, first, n in (s.rsplit(":", 2) for s in opt.source)]
     head, entries = read_log(opt.log, opt.offset)
-    frames, types, reasons = read_events(opt.events)
+    frames, types, reasons, losses = read_events(opt.events)
     with open(opt.clocks) as f:
         base, unsure = map(int, f.read().split())
     times = {gfn: [r[0] for r in records] for gfn, records in frames.items()}
@@ -148,7 +155,7 @@ def main():
         source = next((name for a, b, name in sources if a <= program < b), "?") + (" race" if race else "")
         for i, pfn in enumerate(pfns):
             label = first + i
-            said = judge(frames.get(pfn, ()), times.get(pfn, ()), label, begin, end, race, pages)
+            said = judge(frames.get(pfn, ()), times.get(pfn, ()), label, begin, end, race, pages, losses)
             total[said] += 1
             by_source[source][said] += 1
             if said in ("missed", "late"):
@@ -159,14 +166,14 @@ def main():
                     by_source[source]["transitions"] += 1
                 order[pfn].append(label)
 
-    disorder = [pfn for pfn, labels in order.items() if not ordered(frames.get(pfn, ()), labels)]
+    disorder = [] if losses else [pfn for pfn, labels in order.items() if not ordered(frames.get(pfn, ()), labels)]
     complaints += [f"no order: frame {pfn:x}" for pfn in disorder]
     mib = head["sectors"] / 2048
     print(json.dumps({
         "clocks_unsure_ns": unsure,
         "seconds": round((head["end"] - head["begin"]) / 1e9, 1),
-        "runs": head["count"], "executions": sum(total[k] for k in ("seen", "gap", "late", "missed")),
-        "seen": total["seen"], "gap": total["gap"], "late": total["late"], "missed": total["missed"],
+        "runs": head["count"], "executions": sum(total[k] for k in ("seen", "gap", "lost", "late", "missed")),
+        "seen": total["seen"], "gap": total["gap"], "lost": total["lost"], "late": total["late"], "missed": total["missed"],
         "frames": len(order), "transitions": sum(len(o) - 1 for o in order.values()),
         "disorder": len(disorder),
         "guest": {k: head[k] for k in ("dropped", "wrong", "moved", "failed", "drops")},
