@@ -119,12 +119,12 @@ static int show_program(struct watch *w, const struct fz_program *p, struct fz_e
 static int show_finding(struct watch *w, const struct fz_frame *f, struct fz_error *err)
 {
 	const struct fz_results *r = w->rep.results;
-	char ranges[128], *paths;
+	char ranges[FZ_RANGES_TEXT], *paths;
 
 	if (w->json)
 		return line_json(w, "finding", f->first, r->vms[f->vm].id, "finding",
 				 fz_report_finding(&w->rep, f), err);
-	fz_report_ranges(f->differ, ranges, sizeof(ranges));
+	fz_report_ranges(f->differ, ranges);
 	start_line(w, f->first, r->vms[f->vm].id);
 	fputs("FINDING    ", stdout);
 	paths = fz_report_frame_paths(r, f);
@@ -202,7 +202,7 @@ static int show_new(struct watch *w, struct fz_error *err)
 	for (i = 0; ret >= 0 && i < r->nunknowns; i++) {
 		const struct fz_unknown *u = &r->unknowns[i];
 
-		ret = is_new(w, fz_mix(fz_mix(u->space + 3) + u->vm * 64ULL + u->why), err);
+		ret = is_new(w, fz_mix(fz_mix(u->space + 3) + u->vm * 256ULL + u->why), err);
 		if (ret > 0)
 			ret = show_unknown(w, u, err);
 	}

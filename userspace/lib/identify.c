@@ -23,6 +23,9 @@ void fz_identify_free(struct fz_identify *id)
 
 	if (!id)
 		return;
+	for (i = 0; fz_oracles[i]; i++)
+		if (id->oracle_state[i])
+			fz_oracles[i]->free(id->oracle_state[i]);
 	fz_identify_ungroup(id);
 	fz_unseen_free(id);
 	for (i = 0; i < id->r.nfiles; i++)
@@ -35,8 +38,10 @@ void fz_identify_free(struct fz_identify *id)
 	}
 	free(id->r.files);
 	free(id->r.classes);
-	for (i = 0; i < id->r.nframes; i++)
+	for (i = 0; i < id->r.nframes; i++) {
 		free(id->r.frames[i].like);
+		free(id->r.frames[i].bytes);
+	}
 	free(id->r.contents);
 	free(id->r.frames);
 	free(id->r.vms);
@@ -118,7 +123,7 @@ static int join_class(struct fz_identify *id, uint32_t file, uint32_t *class, st
 	return 0;
 }
 
-static int load_file(struct fz_identify *id, uint32_t file, uint32_t *class, struct fz_error *err)
+int fz_identify_file(struct fz_identify *id, uint32_t file, uint32_t *class, struct fz_error *err)
 {
 	size_t it = FZ_INDEX_START(file);
 	uint32_t at = fz_index_next(&id->by_id, file, &it);
@@ -174,7 +179,7 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 	if (!c->candidates)
 		return OUT_OF_MEMORY(err);
 	for (i = 0; i < have; i++) {
-		ret = load_file(id, refs[i].file, &c->candidates[i].class, err);
+		ret = fz_identify_file(id, refs[i].file, &c->candidates[i].class, err);
 		if (ret)
 			return ret;
 		c->candidates[i].page = refs[i].page;
@@ -219,21 +224,24 @@ int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32
 	return 0;
 }
 
-/* Rule 5 needs the snapshot of what is unknown in user mode. */
+/* Oracles and rule 5 need the snapshot of what is unknown. */
 static int keep_page(struct fz_identify *id, struct fz_content *c, const struct fz_rec *rec,
 		     struct fz_error *err)
 {
-	if (c->ncandidates || c->broken || c->page || rec->cpl != 3)
+	size_t *kept = rec->cpl == 3 ? &id->kept_user : &id->kept_other;
+
+	if (c->ncandidates || c->broken || c->page)
 		return 0;
-	if (id->kept == FZ_KEPT_MAX) {
+	if (*kept == FZ_KEPT_MAX) {
 		id->r.not_compared++;
+		id->r.vms[id->last_vm].not_compared++;
 		return 0;
 	}
 	c->page = malloc(FZ_PAGE_SIZE);
 	if (!c->page)
 		return OUT_OF_MEMORY(err);
 	memcpy(c->page, fz_rec_page(rec), FZ_PAGE_SIZE);
-	id->kept++;
+	++*kept;
 	return 0;
 }
 
@@ -366,17 +374,30 @@ const char *fz_verdict_name(enum fz_verdict v)
 	return name[v];
 }
 
+static const struct { const char *name, *text; } the_whys[FZ_WHYS] = {
+	[FZ_WHY_USER]		= { "user", "user mode" },
+	[FZ_WHY_KERNEL]		= { "kernel", "kernel mode" },
+	[FZ_WHY_NOPAGING]	= { "no-paging", "protected mode without paging" },
+	[FZ_WHY_REAL]		= { "real-mode", "real mode" },
+	[FZ_WHY_SMM]		= { "smm", "system management mode" },
+	[FZ_WHY_FORGED]		= { "forged",
+			"made to look known: XXH64 of a known page, other content" },
+	[FZ_WHY_BROKEN]		= { "broken", "the record's hash is not that of its snapshot" },
+	[FZ_WHY_VDSO]		= { "vdso", "the kernel's vDSO" },
+	[FZ_WHY_BPF]		= { "bpf", "BPF program, compiled by the kernel" },
+	[FZ_WHY_TRAMPOLINE]	= { "trampoline", "trampoline, made by the kernel" },
+	[FZ_WHY_KPROBE]		= { "kprobe", "kprobe slot, made by the kernel" },
+	[FZ_WHY_KERNEL_INIT]	= { "kernel-init", "the kernel's start-up code" },
+	[FZ_WHY_FIRMWARE]	= { "firmware", "firmware" },
+	[FZ_WHY_LOADER]		= { "boot-loader", "boot loader" },
+};
+
 const char *fz_why_text(enum fz_why why)
 {
-	static const char * const text[FZ_WHYS] = {
-		[FZ_WHY_USER]		= "user mode",
-		[FZ_WHY_KERNEL]		= "kernel mode",
-		[FZ_WHY_NOPAGING]	= "protected mode without paging",
-		[FZ_WHY_REAL]		= "real mode",
-		[FZ_WHY_SMM]		= "system management mode",
-		[FZ_WHY_FORGED]		= "made to look known: XXH64 of a known page, other content",
-		[FZ_WHY_BROKEN]		= "the record's hash is not that of its snapshot",
-	};
+	return the_whys[why].text;
+}
 
-	return text[why];
+const char *fz_why_name(enum fz_why why)
+{
+	return the_whys[why].name;
 }

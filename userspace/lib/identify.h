@@ -39,7 +39,8 @@
 
 #define FZ_SIMILAR	12
 #define FZ_REFS_MAX	256		/* candidates kept for a page */
-#define FZ_KEPT_MAX	65536		/* unknown snapshots kept for rule 5 */
+#define FZ_KEPT_MAX	32768	/* unknown snapshots kept, of user mode and of all else */
+#define FZ_BYTES_MAX	64		/* differing bytes kept for a frame */
 #define FZ_NO_PAGE	UINT32_MAX
 #define FZ_NO_CLASS	UINT32_MAX
 
@@ -58,7 +59,21 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_SMM,
 	FZ_WHY_FORGED,
 	FZ_WHY_BROKEN,
+	/* from here on said by those who know better than the mode tells */
+	FZ_WHY_VDSO,
+	FZ_WHY_BPF,
+	FZ_WHY_TRAMPOLINE,
+	FZ_WHY_KPROBE,
+	FZ_WHY_KERNEL_INIT,
+	FZ_WHY_FIRMWARE,
+	FZ_WHY_LOADER,
 	FZ_WHYS,
+};
+
+/* A byte of a page that is not the file's. */
+struct fz_byte {
+	uint16_t at;		/* in the page */
+	uint8_t expected, found;
 };
 
 struct fz_candidate {
@@ -74,7 +89,7 @@ struct fz_content {
 	bool uncounted;		/* more candidates exist than are kept */
 	uint32_t ncandidates;	/* by class, page; 0 = unknown */
 	struct fz_candidate *candidates;
-	uint8_t *page;		/* unknown user-mode content, while there is room */
+	uint8_t *page;		/* unknown content, while there is room */
 };
 
 struct fz_frame {
@@ -89,7 +104,11 @@ struct fz_frame {
 	/* set by fz_identify_settle() */
 	uint8_t verdict, why;
 	bool placed;		/* @base is known */
-	uint16_t differ;	/* modified: bit i = 256-byte block i differs */
+	bool patched;		/* known, but for bytes that its system patches as the file tells */
+	uint64_t differ;	/* modified: bit i = 64-byte block i differs, or may */
+	uint32_t ndiffer;	/* modified, the file's page being at hand: bytes that differ ... */
+	uint32_t nbytes;	/* ... and the first of them, at most FZ_BYTES_MAX */
+	struct fz_byte *bytes;
 	uint32_t class;		/* known, modified, or FZ_NO_CLASS */
 	uint32_t page;		/* of the file, or FZ_NO_PAGE: one of several */
 	uint64_t base;		/* load address */
@@ -174,6 +193,8 @@ struct fz_results_vm {
 	uint64_t last;			/* time of its last record */
 	/* of frames */
 	uint64_t frames, known, ambiguous, unknown, modified, mixed;
+	uint64_t patched;		/* of the known */
+	uint64_t not_compared;		/* unknown pages that were not kept */
 };
 
 struct fz_program {
@@ -182,6 +203,7 @@ struct fz_program {
 	uint32_t nclasses;	/* 1, or the candidates */
 	uint32_t *classes;
 	uint32_t pages_seen, pages_total;
+	uint32_t patched;	/* frames of it that are known (patched) */
 	uint64_t first, last;
 	uint32_t nspaces;
 	uint64_t *spaces;	/* ascending */
@@ -239,5 +261,6 @@ uint32_t fz_content_classes(const struct fz_content *c, uint32_t classes[FZ_REFS
 /* Names for people and JSON. */
 const char *fz_verdict_name(enum fz_verdict v);
 const char *fz_why_text(enum fz_why why);
+const char *fz_why_name(enum fz_why why);	/* one word, for scripts */
 
 #endif

@@ -1,5 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* identify_priv.h - shared by identify.c, settle.c and programs.c only */
+/*
+ * identify_priv.h - shared by those who decide what frames are
+ *
+ * Some code does not lie in memory as it does in its file: kernels patch theirs,
+ * modules, PE programs and firmware are relocated. Oracles know about such kinds.
+ * fz_identify_settle() goes, for all frames:
+ *
+ *	1. rules 1 to 4 of identify.h: known, ambiguous, or unknown with a reason by mode
+ *	2. each of fz_oracles[], in order: it looks at all frames and may say of those
+ *	   for which fz_is_open() what they are, with one of the fz_say_*() below
+ *	3. rule 5, then grouping into programs and unknowns, and counting
+ *
+ * Everything that step 2 says is forgotten before the next settle, which says it
+ * anew; watch settles up to twice a second. So an oracle keeps in its @state what
+ * is dear to find (by content, which never changes, and by class).
+ *
+ * What a test links in place of hashdb.c is tests/unit/fake_db.h: a function of
+ * hashdb.h that this directory's ident*.c or settle.c newly calls goes there, too.
+ */
 #ifndef FZ_IDENTIFY_PRIV_H
 #define FZ_IDENTIFY_PRIV_H
 
@@ -17,9 +35,47 @@ struct fz_identify {
 	struct fz_index by_id, by_sha, by_content, by_frame, by_vm;
 	size_t mixed_cap, drifted_cap, audited_cap, findings_cap;
 	struct fz_index by_mixed, by_since, by_audited;
-	size_t kept;
+	size_t kept_user, kept_other;
 	uint32_t last_vm;
+	void *oracle_state[4];		/* FZ_ORACLES at most */
 };
+
+struct fz_oracle {
+	const char *name;
+	/* @state: NULL at first; lives as long as @id. 0 or a negative errno. */
+	int (*settle)(struct fz_identify *id, void **state, struct fz_error *err);
+	void (*free)(void *state);
+};
+
+/* oracles.c: those there are, NULL at the end. */
+extern const struct fz_oracle *const fz_oracles[];
+
+/* May an oracle decide on @f: unknown so far, its content kept and not broken or forged? */
+bool fz_is_open(const struct fz_identify *id, const struct fz_frame *f);
+
+/* The class of the database's file number @file; it is loaded if it was not. */
+int fz_identify_file(struct fz_identify *id, uint32_t file, uint32_t *class,
+		     struct fz_error *err);
+
+/*
+ * @f is page @page of class @class, loaded at @base: added to a virtual address of
+ * the file (fz_hashdb_segment.vaddr), it gives the one where the page lies. @patched:
+ * identified (patched). An ambiguous class gives an ambiguous frame, as everywhere.
+ */
+void fz_say_known(struct fz_identify *id, struct fz_frame *f, uint32_t class, uint32_t page,
+		  uint64_t base, bool patched);
+/* The same, but that it differs: @want is what should be there, 4096 bytes. */
+int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, uint32_t page,
+		    uint64_t base, const uint8_t *want, struct fz_error *err);
+/*
+ * The same, where patching allows more than one value: @bytes are those that are none
+ * of the allowed (@n, ascending; @expected is one of the allowed values).
+ */
+int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t class,
+			  uint32_t page, uint64_t base, const struct fz_byte *bytes, uint32_t n,
+			  struct fz_error *err);
+/* Unknown, and this is what is known about it. Add to enum fz_why and to the_whys[]. */
+void fz_say_why(struct fz_frame *f, enum fz_why why);
 
 /* A file seen at a load address. */
 struct fz_place {

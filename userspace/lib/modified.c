@@ -12,7 +12,7 @@
  * only if the block was equal.
  */
 static int differing_blocks(struct fz_identify *id, uint32_t file, uint32_t pageno,
-			    const uint8_t *page, int equal, uint16_t *differ, struct fz_error *err)
+			    const uint8_t *page, int equal, uint64_t *differ, struct fz_error *err)
 {
 	const size_t block = FZ_PAGE_SIZE / FZ_SKETCH;
 	uint8_t copy[FZ_PAGE_SIZE], own[FZ_SKETCH], now[FZ_SKETCH];
@@ -32,7 +32,7 @@ static int differing_blocks(struct fz_identify *id, uint32_t file, uint32_t page
 		if (n < 0)
 			return n;
 		if (n != equal - 1)
-			*differ |= 1U << i;
+			*differ |= 0xfULL << 4 * i;
 		memcpy(copy + i * block, page + i * block, block);
 	}
 	return 0;
@@ -163,7 +163,7 @@ int fz_find_modified(struct fz_identify *id, const struct fz_places *p, struct f
 	size_t lo, hi;
 	int ret;
 
-	if (!id->r.contents[f->content].page || f->why != FZ_WHY_USER || !p->n)
+	if (!id->r.contents[f->content].page || !p->n)
 		return 0;
 	lo = lower_bound(p->space, p->n, &key);
 	for (hi = lo; hi < p->n && p->space[hi].vm == f->vm && p->space[hi].cr3 == f->cr3;)

@@ -168,6 +168,7 @@ static int add_to_program(struct grouping *g, uint32_t frame)
 	if (f->last > p->last)
 		p->last = f->last;
 	p->nfindings += f->verdict == FZ_VERDICT_MODIFIED;
+	p->patched += f->patched;
 	return 0;
 }
 
@@ -254,7 +255,7 @@ static int add_unknown(struct grouping *g, const struct fz_frame *f)
 	struct fz_results *r = &id->r;
 	bool has_space = f->cpl == 3 && f->mode & FZ_MODE_PG;
 	uint64_t space = has_space ? f->cr3 : 0;
-	uint64_t hash = fz_mix(fz_mix(space) + f->vm * 16ULL + f->why * 2 + has_space);
+	uint64_t hash = fz_mix(fz_mix(space) + f->vm * 64ULL + f->why * 2 + has_space);
 	size_t it = FZ_INDEX_START(hash);
 	uint32_t at;
 

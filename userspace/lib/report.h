@@ -16,7 +16,9 @@
  *	vms[].coverage	frames = identified + ambiguous + unknown, where a frame is
  *			a distinct (gfn, content, address space) that was captured;
  *			modified: those of the unknown that are a changed page of a
- *			program; mixed: frames that had X and W at once, which were
+ *			program; patched: those of the identified that are the file's
+ *			but for what its system patches as the file tells; mixed:
+ *			frames that had X and W at once, which were
  *			not covered after their snapshot; changed: CHANGED records,
  *			the host having changed an executed frame, seen in time;
  *			drift: DRIFT records, where it was not seen in time
@@ -37,8 +39,14 @@
  *			candidates: if it is not certain, each file that it can
  *			be, and path names them all, "A | B";
  *			findings: modified pages
- *	vms[].unknown[]	modified frames are not here; beside: programs that ran
- *			in the same address space
+ *			patched: frames that are identified (patched). A finding's
+ *			blocks: 256-byte blocks that differ; bytes: the same as ranges,
+ *			as narrow as known; differences: null if the file's page is
+ *			not at hand, else runs of bytes: offset in the page, expected,
+ *			found (hex); differing_bytes: how many there are in all
+ *	vms[].unknown[]	modified frames are not here; kind: the reason in a word;
+ *			beside: programs that ran in the same address space
+ *	vms[].not_compared	unknown pages that were not kept, so not compared
  *
  * Times are RFC 3339, UTC, from the log's own pair of clocks. Addresses are hex
  * strings. Arrays are sorted: the same log and database give the same bytes.
@@ -91,7 +99,8 @@ size_t fz_report_files(const struct fz_results *r, const uint32_t *classes, uint
 char *fz_report_paths(const struct fz_hashdb_file **f, size_t n);
 char *fz_report_frame_paths(const struct fz_results *r, const struct fz_frame *f);
 
-/* "blocks 0-3, 9" of a page, as byte ranges: "0x000-0x3ff, 0x900-0x9ff". */
-void fz_report_ranges(uint16_t differ, char *buf, size_t n);
+/* 64-byte blocks 0-3 and 9 of a page, as byte ranges: "0x000-0x0ff, 0x240-0x27f". */
+#define FZ_RANGES_TEXT 512
+void fz_report_ranges(uint64_t differ, char buf[FZ_RANGES_TEXT]);
 
 #endif

@@ -182,14 +182,40 @@ static json_t *aliases(const struct fz_results *r, const struct fz_program *p)
 	return a;
 }
 
-static json_t *blocks(uint16_t differ)
+static json_t *blocks(uint64_t differ)
 {
 	json_t *a = json_array();
 	int i;
 
 	for (i = 0; a && i < FZ_SKETCH; i++)
-		if (differ & 1U << i)
+		if (differ & 0xfULL << 4 * i)
 			json_array_append_new(a, json_integer(i));
+	return a;
+}
+
+/* @n adjacent bytes. */
+static json_t *run_of_bytes(const struct fz_byte *b, uint32_t n)
+{
+	char expected[2 * FZ_BYTES_MAX + 1], found[2 * FZ_BYTES_MAX + 1];
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		sprintf(expected + 2 * i, "%02x", b[i].expected);
+		sprintf(found + 2 * i, "%02x", b[i].found);
+	}
+	return json_pack("{s:i, s:s, s:s}", "offset", b->at, "expected", expected, "found", found);
+}
+
+static json_t *differences(const struct fz_frame *f)
+{
+	json_t *a = f->ndiffer ? json_array() : json_null();
+	uint32_t i, end;
+
+	for (i = 0; a && i < f->nbytes; i = end) {
+		for (end = i + 1; end < f->nbytes && f->bytes[end].at == f->bytes[end - 1].at + 1;)
+			end++;
+		json_array_append_new(a, run_of_bytes(f->bytes + i, end - i));
+	}
 	return a;
 }
 
@@ -198,20 +224,22 @@ json_t *fz_report_finding(const struct fz_report *rep, const struct fz_frame *f)
 	const struct fz_results *r = rep->results;
 	const struct fz_hashdb_file *files[CANDIDATES_MAX];
 	uint32_t classes[FZ_REFS_MAX];
-	char ranges[128];
+	char ranges[FZ_RANGES_TEXT];
 	size_t n;
 
 	n = fz_report_files(r, classes, fz_frame_classes(r, f, classes), files, CANDIDATES_MAX);
 	if (n > CANDIDATES_MAX)
 		n = CANDIDATES_MAX;
-	fz_report_ranges(f->differ, ranges, sizeof(ranges));
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
+	fz_report_ranges(f->differ, ranges);
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", "modified", "path", paths(files, n),
 			 "page", f->page == FZ_NO_PAGE ? json_null() : json_integer(f->page),
 			 "file_offset", f->page == FZ_NO_PAGE ? json_null() :
 				json_integer((json_int_t)f->page * FZ_PAGE_SIZE),
 			 "blocks", blocks(f->differ),
 			 "bytes", ranges,
+			 "differences", differences(f),
+			 "differing_bytes", f->ndiffer ? json_integer(f->ndiffer) : json_null(),
 			 "address_space", hex(f->cr3),
 			 "address", hex(f->rip & ~(uint64_t)(FZ_PAGE_SIZE - 1)),
 			 "gfn", hex(f->gfn),
@@ -234,7 +262,7 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 	for (i = 0; findings && i < p->nfindings; i++)
 		json_array_append_new(findings,
 				      fz_report_finding(rep, &r->frames[p->findings[i]]));
-	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s, s:o}",
+	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:s, s:o}",
 		      "path", paths(files, n),
 		      "package", agreed(files, n, FIELD_PACKAGE),
 		      "source", agreed(files, n, FIELD_SOURCE),
@@ -243,6 +271,7 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 		      "build_id", agreed(files, n, FIELD_BUILD_ID),
 		      "pages_seen", (json_int_t)p->pages_seen,
 		      "pages_total", agreed_total(files, n),
+		      "patched", (json_int_t)p->patched,
 		      "first_seen", when(rep, p->first), "last_seen", when(rep, p->last),
 		      "address_spaces", spaces, "verdict", fz_verdict_name(p->verdict),
 		      "findings", findings);
@@ -267,10 +296,11 @@ json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *
 
 		json_array_append_new(beside, fz_report_string(r->files[c->file].path));
 	}
-	return json_pack("{s:o, s:I, s:o, s:o, s:s, s:o}",
+	return json_pack("{s:o, s:I, s:o, s:o, s:s, s:s, s:o}",
 			 "address_space", u->has_space ? hex(u->space) : json_null(),
 			 "frames", (json_int_t)u->frames, "first_seen", when(rep, u->first),
-			 "rip", hex(u->rip), "reason", fz_why_text(u->why), "beside", beside);
+			 "rip", hex(u->rip), "reason", fz_why_text(u->why),
+			 "kind", fz_why_name(u->why), "beside", beside);
 }
 
 /* -------------------------------------------------------------------- whole */
@@ -332,7 +362,8 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			json_object_set_new(events, fz_rec_name(i), count(v->events[i]));
 	json_object_set_new(events, "late", count(v->late));
 	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:o,"
-			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
+			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o,"
+			 " s:o}",
 			 "id", count(v->id), "name", fz_report_string(v->comm),
 			 "pid", (json_int_t)v->pid, "vcpus", (json_int_t)v->vcpus,
 			 "memory_pages", count(v->pages), "attached", when(rep, v->attached),
@@ -342,9 +373,10 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			 "ambiguous", count(v->ambiguous), "unknown", count(v->unknown),
 			 "mixed", count(v->mixed), "drift", count(v->events[FZ_REC_DRIFT]),
 			 "changed", count(v->events[FZ_REC_CHANGED]),
-			 "modified", count(v->modified),
+			 "modified", count(v->modified), "patched", count(v->patched),
 			 "events", events, "programs", programs, "unknown", unknowns,
-			 "mixed", fz_report_mixed(rep, at), "findings", findings);
+			 "mixed", fz_report_mixed(rep, at), "findings", findings,
+			 "not_compared", count(v->not_compared));
 }
 
 static int dump(json_t *j, FILE *out, size_t flags, struct fz_error *err)
@@ -399,6 +431,9 @@ static json_t *frame_line(const struct fz_report *rep, const struct fz_frame *f)
 	json_object_set_new(j, "version", n ? agreed(files, n, FIELD_VERSION) : json_null());
 	json_object_set_new(j, "page", f->page == FZ_NO_PAGE ? json_null() :
 							       json_integer(f->page));
+	json_object_set_new(j, "patched", json_boolean(f->patched));
+	json_object_set_new(j, "kind", f->verdict == FZ_VERDICT_UNKNOWN ?
+				       json_string(fz_why_name(f->why)) : json_null());
 	json_object_set_new(j, "base", f->placed ? hex(f->base) : json_null());
 	json_object_set_new(j, "candidates", list ? list : json_array());
 	return j;

@@ -37,20 +37,19 @@ static const char *s_of(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-void fz_report_ranges(uint16_t differ, char *buf, size_t n)
+void fz_report_ranges(uint64_t differ, char buf[FZ_RANGES_TEXT])
 {
-	const unsigned int block = FZ_PAGE_SIZE / FZ_SKETCH;
 	unsigned int i, from;
 	size_t used = 0;
 
 	buf[0] = 0;
-	for (i = 0; i < FZ_SKETCH && used < n; i++) {
-		if (!(differ & 1U << i))
+	for (i = 0; i < 64; i++) {
+		if (!(differ & 1ULL << i))
 			continue;
-		for (from = i; i + 1 < FZ_SKETCH && differ & 1U << (i + 1);)
+		for (from = i; i + 1 < 64 && differ & 1ULL << (i + 1);)
 			i++;
-		used += snprintf(buf + used, n - used, "%s0x%03x-0x%03x", used ? ", " : "",
-				 from * block, (i + 1) * block - 1);
+		used += snprintf(buf + used, FZ_RANGES_TEXT - used, "%s0x%03x-0x%03x",
+				 used ? ", " : "", from * 64, (i + 1) * 64 - 1);
 	}
 }
 
@@ -196,13 +195,13 @@ static void programs(struct printer *p, uint32_t vm)
 static void finding(struct printer *p, const struct fz_frame *f)
 {
 	char *paths = fz_report_frame_paths(p->rep->results, f);
-	char ranges[128], t[FZ_TIME_TEXT];
+	char ranges[FZ_RANGES_TEXT], t[FZ_TIME_TEXT];
 
 	if (!paths) {
 		p->no_memory = true;
 		return;
 	}
-	fz_report_ranges(f->differ, ranges, sizeof(ranges));
+	fz_report_ranges(f->differ, ranges);
 	fputs("    ", p->out);
 	put(p, paths, 0);
 	fputs(" is modified: ", p->out);

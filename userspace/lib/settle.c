@@ -274,6 +274,24 @@ static void count(struct fz_results_vm *vm, const struct fz_frame *f)
 	vm->unknown += f->verdict == FZ_VERDICT_UNKNOWN || f->verdict == FZ_VERDICT_MODIFIED;
 	vm->modified += f->verdict == FZ_VERDICT_MODIFIED;
 	vm->mixed += f->mixed;
+	vm->patched += f->verdict == FZ_VERDICT_KNOWN && f->patched;
+}
+
+static void forget(struct fz_frame *f)
+{
+	f->verdict = FZ_VERDICT_UNKNOWN;
+	f->placed = false;
+	f->patched = false;
+	free(f->like);
+	f->like = NULL;
+	f->nlike = 0;
+	free(f->bytes);
+	f->bytes = NULL;
+	f->nbytes = 0;
+	f->ndiffer = 0;
+	f->differ = 0;
+	f->class = FZ_NO_CLASS;
+	f->page = FZ_NO_PAGE;
 }
 
 static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *err)
@@ -287,17 +305,16 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 	for (i = 0; i < r->nframes; i++) {
 		struct fz_frame *f = &r->frames[i];
 
-		f->verdict = FZ_VERDICT_UNKNOWN;
-		f->placed = false;
-		free(f->like);
-		f->like = NULL;
-		f->nlike = 0;
-		f->class = FZ_NO_CLASS;
-		f->page = FZ_NO_PAGE;
+		forget(f);
 		if (r->contents[f->content].ncandidates)
 			decide(id, p, f);
 		else
 			f->why = why_unknown(&r->contents[f->content], f);
+	}
+	for (i = 0; fz_oracles[i]; i++) {
+		ret = fz_oracles[i]->settle(id, &id->oracle_state[i], err);
+		if (ret)
+			return ret;
 	}
 	/* What rules 3 and 4 placed, and what they left open, is evidence for rule 5. */
 	for (i = 0; i < r->nframes; i++)
@@ -313,10 +330,11 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 		vm->ambiguous = 0;
 		vm->unknown = 0;
 		vm->modified = 0;
+		vm->patched = 0;
 		vm->mixed = vm->blind;
 	}
 	for (i = 0; i < r->nframes; i++) {
-		if (r->frames[i].verdict == FZ_VERDICT_UNKNOWN) {
+		if (r->frames[i].verdict == FZ_VERDICT_UNKNOWN && r->frames[i].why == FZ_WHY_USER) {
 			ret = fz_find_modified(id, p, &r->frames[i], err);
 			if (ret < 0)
 				return ret;

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* oracles.c - what those may say who know code that does not lie as it does in its file */
+#include "identify_priv.h"
+
+const struct fz_oracle *const fz_oracles[] = {
+	NULL
+};
+
+bool fz_is_open(const struct fz_identify *id, const struct fz_frame *f)
+{
+	const struct fz_content *c = &id->r.contents[f->content];
+
+	return f->verdict == FZ_VERDICT_UNKNOWN && c->page && !c->broken && !c->forged;
+}
+
+void fz_say_known(struct fz_identify *id, struct fz_frame *f, uint32_t class, uint32_t page,
+		  uint64_t base, bool patched)
+{
+	f->verdict = id->r.classes[class].ambiguous ? FZ_VERDICT_AMBIGUOUS : FZ_VERDICT_KNOWN;
+	f->class = class;
+	f->page = page;
+	f->placed = true;
+	f->base = base;
+	f->patched = patched;
+}
+
+int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t class,
+			  uint32_t page, uint64_t base, const struct fz_byte *bytes, uint32_t n,
+			  struct fz_error *err)
+{
+	uint32_t keep = n < FZ_BYTES_MAX ? n : FZ_BYTES_MAX, i;
+
+	(void)id;
+	free(f->bytes);
+	f->bytes = calloc(keep + !keep, sizeof(*bytes));
+	if (!f->bytes)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	memcpy(f->bytes, bytes, keep * sizeof(*bytes));
+	f->nbytes = keep;
+	f->ndiffer = n;
+	f->differ = 0;
+	for (i = 0; i < n; i++)
+		f->differ |= 1ULL << bytes[i].at / 64;
+	f->verdict = FZ_VERDICT_MODIFIED;
+	f->class = class;
+	f->page = page;
+	f->placed = true;
+	f->base = base;
+	return 0;
+}
+
+int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, uint32_t page,
+		    uint64_t base, const uint8_t *want, struct fz_error *err)
+{
+	const uint8_t *have = id->r.contents[f->content].page;
+	struct fz_byte bytes[FZ_PAGE_SIZE];
+	uint32_t n = 0, i;
+
+	for (i = 0; i < FZ_PAGE_SIZE; i++)
+		if (have[i] != want[i])
+			bytes[n++] = (struct fz_byte){ i, want[i], have[i] };
+	return fz_say_modified_bytes(id, f, class, page, base, bytes, n, err);
+}
+
+void fz_say_why(struct fz_frame *f, enum fz_why why)
+{
+	f->why = why;
+}
