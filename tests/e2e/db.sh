@@ -80,7 +80,7 @@ ok $? "apt downloads $# packages"
 
 run add --db "$db" "$@"
 [ $code = 0 ] && [ ! -s "$tmp/err" ] &&
-	grep -Eqx "added [0-9]+ files, [0-9]+ pages from $# packages; [0-9]+ skipped, [0-9]+ not ELF, 0 known before" "$tmp/out"
+	grep -Eqx "added [0-9]+ files, [0-9]+ pages from $# packages; [0-9]+ skipped, [0-9]+ other, 0 known before" "$tmp/out"
 ok $? "they are added: $(cat "$tmp/out")"
 run check --db "$db"
 [ $code = 0 ]
@@ -218,16 +218,16 @@ bad 2 "half.deb: .*(cut short|damaged)" "a .deb cut in half" add --db "$db" "$tm
 { head -c $((size / 2)) "$bash"; printf 'xxxx'; tail -c +$((size / 2 + 5)) "$bash"; } >"$tmp/flip.deb"
 bad 2 "flip.deb: .*damaged" "a .deb with four bytes changed" add --db "$db" "$tmp/flip.deb"
 printf '!<arch>\nhello, I am no archive. What a pity, and what a long line this is' >"$tmp/no.deb"
-bad 2 "no.deb: it is no Debian package" "a .deb that is none" add --db "$db" "$tmp/no.deb"
+bad 2 "no.deb: it is no package" "a .deb that is none" add --db "$db" "$tmp/no.deb"
 printf '!<arch>\ndebian-binary   what follows is rubbish, in fact it is much too short' >"$tmp/no2.deb"
 bad 2 "no2.deb: " "a .deb that only begins as one" add --db "$db" "$tmp/no2.deb"
 : >"$tmp/empty"
-bad 2 "no Debian package, ELF file or directory" "an empty file" add --db "$db" "$tmp/empty"
-bad 2 "no Debian package, ELF file or directory" "a text" add --db "$db" /etc/passwd
-bad 2 "no Debian package, ELF file or directory" "a device" add --db "$db" /dev/zero
+bad 2 "no package, program or directory" "an empty file" add --db "$db" "$tmp/empty"
+bad 2 "no package, program or directory" "a text" add --db "$db" /etc/passwd
+bad 2 "no package, program or directory" "a device" add --db "$db" /dev/zero
 bad 2 "No such file" "a path that is not there" add --db "$db" "$tmp/nowhere"
 mkfifo "$tmp/fifo"
-bad 2 "no Debian package, ELF file or directory" "a FIFO that nobody writes to" add --db "$db" "$tmp/fifo"
+bad 2 "no package, program or directory" "a FIFO that nobody writes to" add --db "$db" "$tmp/fifo"
 # A text segment that is said to be much larger than the file, a cut file.
 mkdir "$tmp/lies"
 python3 - "$tmp/x"/bash_*/bin/bash "$tmp/lies/bash" <<'PY'

@@ -2,7 +2,7 @@
 /*
  * package.c - fuzz the reader of Debian packages
  */
-#include "elffile.h"
+#include "formats.h"
 #include "fuzz.h"
 #include "package.h"
 
@@ -21,8 +21,8 @@ static int take_elf(void *ctx, const struct fz_package *p, const char *path, con
 	(void)ctx;
 	(void)err;
 	CHECK(p->name[0] && p->version[0] && p->arch[0] && p->source[0]);
-	CHECK(path[0] == '/' && !strstr(path, "/../") && size <= FZ_ELF_MAX);
-	CHECK(fz_elf_magic(data, size));
+	CHECK(path[0] == '/' && !strstr(path, "/../") && size <= FZ_FORMAT_MAX);
+	CHECK(fz_format_of(data, size));
 	fz_elf_parse(&elf, data, size, &why);
 	files++;
 	return 0;
@@ -46,7 +46,7 @@ static void take_note(void *ctx, const char *path, bool skipped, const char *why
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct fz_harvest harvest = {
-		.elf = take_elf, .other = take_other, .note = take_note,
+		.file = take_elf, .other = take_other, .note = take_note,
 	};
 	struct fz_error err = { "" };
 	struct fz_package p;

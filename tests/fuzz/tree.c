@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
-#include "elffile.h"
+#include "formats.h"
 #include "fuzz.h"
 #include "tree.h"
 
@@ -104,7 +104,7 @@ static int take_elf(void *ctx, const struct fz_package *p, const char *path, con
 
 	(void)ctx;
 	(void)err;
-	CHECK(path[0] == '/' && size <= FZ_ELF_MAX && fz_elf_magic(data, size));
+	CHECK(path[0] == '/' && size <= FZ_FORMAT_MAX && fz_format_of(data, size));
 	CHECK(!p || (p->name[0] && p->version[0] && p->arch[0] && p->source[0]));
 	fz_elf_parse(&elf, data, size, &why);
 	return 0;
@@ -135,7 +135,7 @@ static void take_note(void *ctx, const char *path, bool skipped, const char *why
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct fz_harvest harvest = {
-		.elf = take_elf, .package = take_package, .other = take_other, .note = take_note,
+		.file = take_elf, .package = take_package, .other = take_other, .note = take_note,
 	};
 	struct input in = { data, data + size };
 	struct fz_error err = { "" };

@@ -73,7 +73,7 @@ static void take_note(void *ctx, const char *path, bool skipped, const char *why
 }
 
 static const struct fz_harvest harvest = {
-	.elf = take_elf, .package = take_package, .other = take_other, .note = take_note,
+	.file = take_elf, .package = take_package, .other = take_other, .note = take_note,
 };
 
 /* ------------------------------------------------------------ making packages */

@@ -5,7 +5,6 @@
  * Each argument is added whole or not at all. The file is written once, at the
  * end, so an interrupted command leaves it as it was.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,7 +18,7 @@
 #include <openssl/evp.h>
 #include "cmd.h"
 #include "db.h"
-#include "elffile.h"
+#include "formats.h"
 #include "hashdb_write.h"
 #include "package.h"
 #include "tree.h"
@@ -29,8 +28,8 @@
 #define READ_BYTES	(1 << 20)
 
 struct tally {
-	uint64_t skipped;	/* ELF files that can't run from the file, or lie */
-	uint64_t other;		/* files that are not ELF */
+	uint64_t skipped;	/* files of a known kind that don't run from the file, or lie */
+	uint64_t other;		/* files of no known kind */
 	uint64_t known;		/* files that were in the database before */
 };
 
@@ -103,64 +102,53 @@ static void name_package(struct fz_hashdb_file *f, const struct fz_package *p)
 	f->arch = (char *)p->arch;
 }
 
-static int add_file(struct adding *a, const struct fz_package *package, const char *path,
-		    const struct fz_elf *elf, const void *data, size_t size, struct fz_error *err)
+static int take(void *ctx, const struct fz_hashdb_file *f, const void *data, size_t size,
+		struct fz_error *err)
 {
-	struct fz_hashdb_segment segments[FZ_ELF_SEGMENTS];
-	char build_id[2 * FZ_ELF_BUILD_ID + 1] = "";
-	struct fz_hashdb_file f = {
-		.path = (char *)path,
-		.arch = (char *)fz_elf_arch(elf),
-		.build_id = build_id,
-		.pie = elf->type == ET_DYN,
-		.entry = elf->entry,
-		.machine = elf->machine,
-		.is64 = elf->is64,
-		.nsegments = elf->nsegments,
-		.segments = segments,
-	};
-	size_t i;
+	struct adding *a = ctx;
+	int ret = fz_hashdb_write_file(a->w, f, data, size, err);
 
-	for (i = 0; i < elf->build_id_len; i++)
-		sprintf(build_id + 2 * i, "%02x", elf->build_id[i]);
-	for (i = 0; i < elf->nsegments; i++)
-		segments[i] = (struct fz_hashdb_segment) {
-			.offset = elf->segments[i].offset,
-			.vaddr = elf->segments[i].vaddr,
-			.pages = elf->segments[i].pages,
-		};
-	if (package)
-		name_package(&f, package);
-	return fz_hashdb_write_file(a->w, &f, data, size, err);
+	if (ret >= 0) {
+		a->tally.known += !ret;
+		a->archive_files++;
+	}
+	return ret;
 }
 
-static int add_elf(void *ctx, const struct fz_package *package, const char *path,
-		   const void *data, size_t size, struct fz_error *err)
+/* As struct fz_format's read(): how many programs were taken, 0, or -EINVAL if it lies. */
+static int read_content(struct adding *a, const struct fz_package *package, const char *path,
+			const void *data, size_t size, struct fz_error *err)
+{
+	const struct fz_format *format = fz_format_of(data, size);
+	const struct fz_taker taker = { a, take };
+	struct fz_hashdb_file f = { .path = (char *)path };
+
+	if (!format)	/* it changed since its kind was looked at */
+		return fz_fail(err, -EINVAL, "it is of no known kind");
+	if (package)
+		name_package(&f, package);
+	return format->read(&f, data, size, &taker, err);
+}
+
+static int add_file(void *ctx, const struct fz_package *package, const char *path,
+		    const void *data, size_t size, struct fz_error *err)
 {
 	struct adding *a = ctx;
 	struct fz_error why;
-	struct fz_elf elf;
 	int ret;
 
 	ret = check_stopped(err);
 	if (ret)
 		return ret;
 	progress(a, a->archive ? a->archive : path);
-	ret = fz_elf_parse(&elf, data, size, &why);
-	if (!ret) {
-		a->tally.skipped++;	/* object files, modules, data: nothing is wrong */
+	ret = read_content(a, package, path, data, size, &why);
+	if (!ret)
+		a->tally.skipped++;	/* object files, data: nothing is wrong */
+	if (ret >= 0)
 		return 0;
-	}
-	if (ret > 0)
-		ret = add_file(a, package, path, &elf, data, size, &why);
-	if (ret == -EINVAL) {
-		note(a, path, true, why.text);
-		return 0;
-	}
-	if (ret < 0)
+	if (ret != -EINVAL)
 		return fz_fail(err, ret, "%s: %s", path, why.text);
-	a->tally.known += !ret;
-	a->archive_files++;
+	note(a, path, true, why.text);
 	return 0;
 }
 
@@ -187,7 +175,7 @@ static int add_package(void *ctx, const char *path, int fd, struct fz_error *err
 static const struct fz_harvest *harvest(struct adding *a)
 {
 	static struct fz_harvest h = {
-		.elf = add_elf,
+		.file = add_file,
 		.package = add_package,
 		.other = other,
 		.note = note,
@@ -229,26 +217,21 @@ static int add_package(void *ctx, const char *path, int fd, struct fz_error *err
 	return ret < 0 ? ret : 0;
 }
 
-/* An ELF file that was named: what a tree would only note is an error. */
+/* A file that was named: what a tree would only note is an error. */
 static int add_single(struct adding *a, const char *path, int fd, struct fz_error *err)
 {
 	struct fz_buffer buf = { 0 };
 	char place[PATH_MAX], clean[PATH_MAX];
 	struct fz_error why;
-	struct fz_elf elf;
 	int ret;
 
-	ret = fz_buffer_read(&buf, fd, FZ_ELF_MAX, &why);
+	ret = fz_buffer_read(&buf, fd, FZ_FORMAT_MAX, &why);
 	if (!ret && (!realpath(path, place) || fz_path_clean(place, clean, sizeof(clean))))
 		ret = fz_fail(&why, -EINVAL, "its path makes no sense");
 	if (!ret)
-		ret = fz_elf_parse(&elf, buf.p, buf.len, &why);
-	if (!ret) {
+		ret = read_content(a, NULL, clean, buf.p, buf.len, &why);
+	if (!ret)
 		note(a, path, true, why.text);
-	} else if (ret > 0) {
-		ret = add_file(a, NULL, clean, &elf, buf.p, buf.len, &why);
-		a->tally.known += !ret;
-	}
 	free(buf.p);
 	return ret < 0 ? fz_fail(err, ret, "%s: %s", path, why.text) : 0;
 }
@@ -271,11 +254,11 @@ static int add_path(struct adding *a, const char *path, struct fz_error *err)
 		ret = S_ISREG(st.st_mode) ? fz_kind(fd) : FZ_KIND_OTHER;
 		if (ret == FZ_KIND_PACKAGE)
 			ret = add_package(a, path, fd, err);
-		else if (ret == FZ_KIND_ELF)
+		else if (ret == FZ_KIND_FILE)
 			ret = add_single(a, path, fd, err);
 		else
 			ret = fz_fail(err, -EINVAL,
-				      "%s: it is no Debian package, ELF file or directory", path);
+				      "%s: it is no package, program or directory", path);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -313,7 +296,7 @@ static void print_summary(const struct adding *a)
 
 	fz_hashdb_write_added(a->w, &n);
 	printf("added %" PRIu64 " files, %" PRIu64 " pages from %" PRIu64 " packages; %" PRIu64
-	       " skipped, %" PRIu64 " not ELF, %" PRIu64 " known before\n",
+	       " skipped, %" PRIu64 " other, %" PRIu64 " known before\n",
 	       n.files, n.pages, n.packages, a->tally.skipped, a->tally.other, a->tally.known);
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "elffile.h"
+#include "formats.h"
 #include "harvest.h"
 
 #define AR_MAGIC	"!<arch>\n"
@@ -15,15 +15,16 @@
 int fz_kind(int fd)
 {
 	static const char deb[] = AR_MAGIC DEB_MEMBER;
-	char head[sizeof(deb) - 1];
+	char head[FZ_FORMAT_HEAD];
 	ssize_t n = pread(fd, head, sizeof(head), 0);
 
 	if (n < 0)
 		return -errno;
-	if (fz_elf_magic(head, n))
-		return FZ_KIND_ELF;
+	if (fz_format_of(head, n))
+		return FZ_KIND_FILE;
 	/* Other ar archives are static libraries. */
-	return n == sizeof(head) && !memcmp(head, deb, n) ? FZ_KIND_PACKAGE : FZ_KIND_OTHER;
+	return n >= (ssize_t)sizeof(deb) - 1 && !memcmp(head, deb, sizeof(deb) - 1) ?
+	       FZ_KIND_PACKAGE : FZ_KIND_OTHER;
 }
 
 int fz_buffer_room(struct fz_buffer *b, size_t more, struct fz_error *err)

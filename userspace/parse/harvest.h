@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * harvest.h - what package.c and tree.c hand over: the ELF files that they find
+ * harvest.h - what package.c and tree.c hand over: the files with code that they find
  */
 #ifndef FZ_HARVEST_H
 #define FZ_HARVEST_H
@@ -25,9 +25,9 @@ struct fz_package {
 /* Who takes it. A negative value ends the harvest, which returns it. */
 struct fz_harvest {
 	void *ctx;
-	/* A whole file that begins as ELF files do; @package is NULL if none is known. */
-	int (*elf)(void *ctx, const struct fz_package *package, const char *path,
-		   const void *data, size_t size, struct fz_error *err);
+	/* A whole file that fz_format_of() knows; @package is NULL if none is known. */
+	int (*file)(void *ctx, const struct fz_package *package, const char *path,
+		    const void *data, size_t size, struct fz_error *err);
 	/* A Debian package, open at its start (in a tree). */
 	int (*package)(void *ctx, const char *path, int fd, struct fz_error *err);
 	/* Any other file. */
@@ -36,7 +36,7 @@ struct fz_harvest {
 	void (*note)(void *ctx, const char *path, bool skipped, const char *why);
 };
 
-enum fz_kind { FZ_KIND_OTHER, FZ_KIND_ELF, FZ_KIND_PACKAGE };
+enum fz_kind { FZ_KIND_OTHER, FZ_KIND_FILE, FZ_KIND_PACKAGE };
 
 /* What does the content of the file at @fd begin as? A negative errno if it can't be read. */
 int fz_kind(int fd);

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "control.h"
-#include "elffile.h"
+#include "formats.h"
 #include "package.h"
 
 #define BLOCK		(1 << 16)
@@ -138,20 +138,20 @@ static int read_file(struct reader *r, struct archive *tar, const char *name)
 	ret = read_entry(r, tar, BLOCK);
 	if (ret < 0)
 		return ret;
-	if (!fz_elf_magic(r->buf.p, r->buf.len))
+	if (!fz_format_of(r->buf.p, r->buf.len))
 		return h->other(h->ctx, r->err);
 	if (!name || fz_path_clean(name, path, sizeof(path))) {
 		h->note(h->ctx, name ? name : "a file", true, "its path makes no sense");
 		return 0;
 	}
-	ret = read_entry(r, tar, FZ_ELF_MAX + 1);
+	ret = read_entry(r, tar, FZ_FORMAT_MAX + 1);
 	if (ret < 0)
 		return ret;
-	if (r->buf.len > FZ_ELF_MAX) {
+	if (r->buf.len > FZ_FORMAT_MAX) {
 		h->note(h->ctx, path, true, "it is too large");
 		return 0;
 	}
-	return h->elf(h->ctx, r->package, path, r->buf.p, r->buf.len, r->err);
+	return h->file(h->ctx, r->package, path, r->buf.p, r->buf.len, r->err);
 }
 
 static int read_control(struct reader *r, struct archive *tar, const char *name)

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "dpkg.h"
-#include "elffile.h"
+#include "formats.h"
 #include "tree.h"
 
 struct name {		/* an inode with several */
@@ -71,10 +71,10 @@ static int hand_over(struct walk *w, const char *place)
 				     &listed) == FZ_OWNER_CHANGED)
 		h->note(h->ctx, place, false,
 			"it differs from what its package installed; added without a package");
-	return h->elf(h->ctx, package, listed, w->buf.p, w->buf.len, w->err);
+	return h->file(h->ctx, package, listed, w->buf.p, w->buf.len, w->err);
 }
 
-static int read_elf(struct walk *w, int fd, const char *path)
+static int read_known(struct walk *w, int fd, const char *path)
 {
 	char place[PATH_MAX], full[2 * PATH_MAX];
 	struct fz_error why;
@@ -85,7 +85,7 @@ static int read_elf(struct walk *w, int fd, const char *path)
 		w->h->note(w->h->ctx, path, true, "its path makes no sense");
 		return 0;
 	}
-	ret = fz_buffer_read(&w->buf, fd, FZ_ELF_MAX, &why);
+	ret = fz_buffer_read(&w->buf, fd, FZ_FORMAT_MAX, &why);
 	if (ret == -ENOMEM)
 		return fz_fail(w->err, ret, "%s", why.text);
 	if (ret) {
@@ -120,7 +120,7 @@ static int read_file(struct walk *w, const char *path)
 	} else {
 		ret = seen_before(w, &st);
 		if (!ret)
-			ret = read_elf(w, fd, path);
+			ret = read_known(w, fd, path);
 	}
 out:
 	if (fd >= 0)

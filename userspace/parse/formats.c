@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * formats.c - which kinds of files hold code, and who reads them
+ */
+#include <elf.h>
+#include <stdio.h>
+#include "elffile.h"
+#include "formats.h"
+
+static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_hashdb_segment segments[FZ_ELF_SEGMENTS];
+	char build_id[2 * FZ_ELF_BUILD_ID + 1] = "";
+	struct fz_hashdb_file f = *given;
+	struct fz_elf elf;
+	size_t i;
+	int ret;
+
+	ret = fz_elf_parse(&elf, data, size, err);
+	if (ret <= 0)
+		return ret;
+	for (i = 0; i < elf.build_id_len; i++)
+		sprintf(build_id + 2 * i, "%02x", elf.build_id[i]);
+	for (i = 0; i < elf.nsegments; i++)
+		segments[i] = (struct fz_hashdb_segment) {
+			.offset = elf.segments[i].offset,
+			.vaddr = elf.segments[i].vaddr,
+			.pages = elf.segments[i].pages,
+		};
+	if (!f.arch)
+		f.arch = (char *)fz_elf_arch(&elf);
+	f.build_id = build_id;
+	f.pie = elf.type == ET_DYN;
+	f.entry = elf.entry;
+	f.machine = elf.machine;
+	f.is64 = elf.is64;
+	f.nsegments = elf.nsegments;
+	f.segments = segments;
+	ret = t->take(t->ctx, &f, data, size, err);
+	return ret < 0 ? ret : 1;
+}
+
+/* The first that fits. */
+static const struct fz_format formats[] = {
+	{ "ELF", fz_elf_magic, read_elf },
+};
+
+const struct fz_format *fz_format_of(const void *head, size_t size)
+{
+	size_t i;
+
+	if (size > FZ_FORMAT_HEAD)	/* or it would depend on who asks */
+		size = FZ_FORMAT_HEAD;
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (formats[i].begins(head, size))
+			return &formats[i];
+	return NULL;
+}
