@@ -16,7 +16,7 @@
 
 #define PAGE		4096
 #define PAGES		4
-#define RECORDS		64
+#define RECORDS		80
 #define KEY_MAX		24
 #define VALUE_MAX	1200
 
@@ -69,12 +69,19 @@ static void add_files(struct fz_hashdb_writer *w)
 	for (i = 0; i < 3; i++) {
 		for (k = 0; k < PAGES; k++)
 			fill(data + k * PAGE, i + k);
+		/* So that its contents compress to little. */
+		for (k = 0; !i && k < PAGES; k++)
+			memset(data + k * PAGE + 64, 0, PAGE - 64);
 		snprintf(file, sizeof(file), "/bin/%u", i);
 		f.path = file;
+		f.flags = i ? 0 : FZ_FILE_STORED;
 		f.package = f.source = (char *)names[i];
 		if (fz_hashdb_write_file(w, &f, data, sizeof(data) - 100, &err) != 1)
 			abort();
 		sha[0] = i;
+		if (!i && (fz_hashdb_write_extra(w, FZ_BLOB_SITES, 7, data, 40, &err) ||
+			   fz_hashdb_write_anchor(w, 77, 1, &err)))
+			abort();
 		if (*names[i] && fz_hashdb_write_archive(w, sha, &f, 1, &err) < 0)
 			abort();
 	}
@@ -183,7 +190,8 @@ static void change(struct input *in)
 	};
 	uint8_t op = take(in, 1);
 	struct record *r = &records[take(in, 1) % nrecords];
-	bool fixed = r->table == FZ_DB_PAGES, integer = r->table != FZ_DB_IDENTS;
+	bool fixed = r->table == FZ_DB_PAGES || r->table == FZ_DB_ANCHORS;
+	bool integer = r->table != FZ_DB_IDENTS && r->table != FZ_DB_EXTRAS;
 	const uint8_t *p;
 	size_t at, n;
 
@@ -318,6 +326,7 @@ static void ask(struct fz_hashdb *db, bool sane)
 	struct fz_hashdb_file f;
 	static const uint8_t other[PAGE];
 	uint8_t page[PAGE];
+	const void *blob;
 	bool forged;
 	uint32_t id;
 	size_t n, i, k;
@@ -333,7 +342,14 @@ static void ask(struct fz_hashdb *db, bool sane)
 		CHECK(f.nsegments && f.nsegments <= FZ_DB_SEGMENTS);
 		CHECK(f.path && f.package && f.arch);
 		fz_hashdb_file_free(&f);
+		ret = fz_hashdb_page(db, id, id, page, &err);
+		check_error(ret, &err);
+		CHECK(!sane || id != 1 || !ret);
+		ret = fz_hashdb_extra(db, id, FZ_BLOB_SITES, 7, &blob, &n, &err);
+		check_error(ret, &err);
 	}
+	ret = fz_hashdb_anchors(db, 77, refs, 4, &n, &err);
+	check_error(ret, &err);
 	for (i = 0; i < PAGES + 3; i++) {
 		fill(page, i);
 		ret = fz_hashdb_lookup(db, XXH64(page, PAGE, 0), page, refs, 4, &n, &forged, &err);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 #include "hashdb_format.h"
 #include "hashdb_write.h"
 #include "tap.h"
@@ -39,6 +40,12 @@ static int build(void)
 		memset(data + PAGE, i + 1, 2000);
 		bad = fz_hashdb_write_file(w, &f, data, sizeof(data), &err) != 1;
 	}
+	f.path = "/stored";
+	f.kind = FZ_FILE_KERNEL;
+	f.flags = FZ_FILE_STORED;
+	bad |= fz_hashdb_write_file(w, &f, data, sizeof(data), &err) != 1 ||
+	       fz_hashdb_write_extra(w, FZ_BLOB_SITES, 5, "sites", 5, &err) ||
+	       fz_hashdb_write_anchor(w, 0x1234, 1, &err);
 	bad |= fz_hashdb_write_archive(w, sha, &f, FILES, &err) < 0;
 	fz_hashdb_write_keep(w);
 	bad |= fz_hashdb_write_publish(w, &err) != 0;
@@ -340,6 +347,66 @@ static void archive_of_nothing(struct edit *e)
 	put(e, FZ_DB_IDENTS, key, key_len, data, data_len);
 }
 
+static void extra_of_nothing(struct edit *e)
+{
+	struct fz_db_extra extra = { htobe32(999), htobe32(FZ_BLOB_SITES), 0 };
+
+	put(e, FZ_DB_EXTRAS, &extra, sizeof(extra), data, 3);
+}
+
+static void extra_blob(struct edit *e)
+{
+	struct fz_db_extra extra = { htobe32(1), htobe32(FZ_BLOBS), 0 };
+
+	put(e, FZ_DB_EXTRAS, &extra, sizeof(extra), data, 3);
+}
+
+static void contents_too_many(struct edit *e)
+{
+	struct fz_db_extra extra = { htobe32(1), htobe32(FZ_BLOB_PAGES), 0 };
+
+	put(e, FZ_DB_EXTRAS, &extra, sizeof(extra), data, 3);
+}
+
+static void contents_missing(struct edit *e)
+{
+	first(e, FZ_DB_EXTRAS, key, &key_len, data, &data_len);
+	drop(e, FZ_DB_EXTRAS, key, key_len);
+}
+
+static void contents_damaged(struct edit *e)
+{
+	first(e, FZ_DB_EXTRAS, key, &key_len, data, &data_len);
+	put(e, FZ_DB_EXTRAS, key, key_len, data, data_len / 2);
+}
+
+/* Sound zstd, of another file's pages. */
+static void contents_other(struct edit *e)
+{
+	static uint8_t pages[3 * PAGE];
+
+	memset(pages, 0x55, sizeof(pages));
+	first(e, FZ_DB_EXTRAS, key, &key_len, data, &data_len);
+	put(e, FZ_DB_EXTRAS, key, key_len, data,
+	    ZSTD_compress(data, sizeof(data), pages, sizeof(pages), 1));
+}
+
+static void put_anchor(struct edit *e, uint32_t file, uint32_t page)
+{
+	struct fz_db_anchor anchor = { htobe64(1), htobe32(file), htobe32(page) };
+	uint32_t zero = 0;
+
+	put(e, FZ_DB_ANCHORS, &zero, sizeof(zero), &anchor, sizeof(anchor));
+}
+
+static void anchor_of_nothing(struct edit *e) { put_anchor(e, 999, 0); }
+static void anchor_of_no_page(struct edit *e) { put_anchor(e, 1, 3); }
+
+static void file_kind(struct edit *e)
+{
+	edit_file(e, offsetof(struct fz_db_file, kind), 77, 0);
+}
+
 static void unchanged(struct edit *e) { (void)e; }
 
 static const struct {
@@ -367,6 +434,15 @@ static const struct {
 	{ "a missing ident", "ident of", ident_missing },
 	{ "an ident of nothing", "idents of nothing", ident_extra },
 	{ "an archive of nothing", "not there, 99", archive_of_nothing },
+	{ "a kind of file that is none", "kind of file, 1", file_kind },
+	{ "an extra of a file that is not there", "not there, 999", extra_of_nothing },
+	{ "an extra of no kind", "kind or size of an extra", extra_blob },
+	{ "contents of a file that has none", "contents of nothing", contents_too_many },
+	{ "contents missing", "contents of file, 41", contents_missing },
+	{ "contents cut", "contents of file, 41", contents_damaged },
+	{ "other contents", "not the page's, in file, 41", contents_other },
+	{ "an anchor in a file that is not there", "not there, 999", anchor_of_nothing },
+	{ "an anchor in no page", "not executable of file, 1", anchor_of_no_page },
 };
 
 #define EDITS (sizeof(edits) / sizeof(edits[0]))

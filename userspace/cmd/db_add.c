@@ -102,12 +102,8 @@ static void name_package(struct fz_hashdb_file *f, const struct fz_package *p)
 	f->arch = (char *)p->arch;
 }
 
-static int take(void *ctx, const struct fz_hashdb_file *f, const void *data, size_t size,
-		struct fz_error *err)
+static int taken(struct adding *a, int ret)
 {
-	struct adding *a = ctx;
-	int ret = fz_hashdb_write_file(a->w, f, data, size, err);
-
 	if (ret >= 0) {
 		a->tally.known += !ret;
 		a->archive_files++;
@@ -115,12 +111,43 @@ static int take(void *ctx, const struct fz_hashdb_file *f, const void *data, siz
 	return ret;
 }
 
+static int take(void *ctx, const struct fz_hashdb_file *f, const void *data, size_t size,
+		struct fz_error *err)
+{
+	struct adding *a = ctx;
+
+	return taken(a, fz_hashdb_write_file(a->w, f, data, size, err));
+}
+
+static int take_image(void *ctx, const struct fz_hashdb_file *f, const void *data, size_t size,
+		      const void *image, size_t image_size, struct fz_error *err)
+{
+	struct adding *a = ctx;
+
+	return taken(a, fz_hashdb_write_image(a->w, f, data, size, image, image_size, err));
+}
+
+static int extra(void *ctx, uint32_t blob, uint32_t index, const void *data, size_t len,
+		 struct fz_error *err)
+{
+	struct adding *a = ctx;
+
+	return fz_hashdb_write_extra(a->w, blob, index, data, len, err);
+}
+
+static int anchor(void *ctx, uint64_t hash, uint32_t page, struct fz_error *err)
+{
+	struct adding *a = ctx;
+
+	return fz_hashdb_write_anchor(a->w, hash, page, err);
+}
+
 /* As struct fz_format's read(): how many programs were taken, 0, or -EINVAL if it lies. */
 static int read_content(struct adding *a, const struct fz_package *package, const char *path,
 			const void *data, size_t size, struct fz_error *err)
 {
 	const struct fz_format *format = fz_format_of(data, size);
-	const struct fz_taker taker = { a, take };
+	const struct fz_taker taker = { a, take, take_image, extra, anchor };
 	struct fz_hashdb_file f = { .path = (char *)path };
 
 	if (!format)	/* it changed since its kind was looked at */

@@ -89,6 +89,21 @@ int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
 	return *n > 0;
 }
 
+int fz_db_has_page(struct fz_hashdb *db, const void *page, uint32_t file, uint32_t pageno,
+		   struct fz_error *err)
+{
+	struct fz_db_page want = { htobe64(XXH64(page, PAGE, 0)), { 0 }, htobe32(file),
+				   htobe32(pageno) }, rec;
+	uint8_t sha256[32];
+	int ret;
+
+	if (!EVP_Digest(page, PAGE, sha256, NULL, EVP_sha256(), NULL))
+		return fz_fail(err, -EIO, "libcrypto cannot compute SHA-256");
+	memcpy(want.sha128, sha256, sizeof(want.sha128));
+	ret = seek(db, &want, &rec, err);
+	return ret > 0 ? !memcmp(&want, &rec, sizeof(rec)) : ret;
+}
+
 unsigned int fz_hashdb_content(const void *page)
 {
 	const uint8_t *p = page, *end = p + PAGE;
@@ -113,32 +128,25 @@ void fz_hashdb_sketch(const void *page, uint8_t sketch[FZ_SKETCH])
 int fz_hashdb_similar(struct fz_hashdb *db, uint32_t id, uint32_t pageno,
 		      const void *page, struct fz_error *err)
 {
-	struct fz_db_run runs[FZ_DB_SEGMENTS];
 	uint8_t sketch[FZ_SKETCH], *known;
 	struct fz_hashdb_file f;
-	uint64_t index = 0, key;
 	int ret, i, equal = 0;
-	size_t n, r;
+	int64_t index;
+	uint64_t key;
 	MDB_val v;
 
 	ret = fz_db_get_file(db, id, &f, NULL, err);
 	if (ret)
 		return ret;
-	n = fz_db_runs(f.segments, f.nsegments, runs);
+	index = fz_db_page_index(&f, pageno);
 	fz_hashdb_file_free(&f);
-	for (r = 0; r < n; r++) {
-		if (pageno - runs[r].first < runs[r].count)
-			break;
-		index += runs[r].count;
-	}
-	if (r == n)
+	if (index < 0)
 		return fz_fail(err, -ENOENT, "page %u of file %u is not executable", pageno, id);
-	index += pageno - runs[r].first;
 
 	key = (uint64_t)id << 32 | index / FZ_DB_CHUNK;
 	ret = get(db, FZ_DB_SKETCHES, &key, sizeof(key), &v);
 	index = index % FZ_DB_CHUNK * FZ_SKETCH;
-	if (ret || v.mv_size < index + FZ_SKETCH)
+	if (ret || v.mv_size < (size_t)index + FZ_SKETCH)
 		return fz_db_broken(err, db->path, "sketches of a file", id);
 	known = (uint8_t *)v.mv_data + index;
 	fz_hashdb_sketch(page, sketch);
@@ -175,6 +183,18 @@ size_t fz_db_runs(const struct fz_hashdb_segment *segments, size_t n,
 			runs[last].count = runs[i].first + runs[i].count - runs[last].first;
 	}
 	return last + 1;
+}
+
+int64_t fz_db_page_index(const struct fz_hashdb_file *f, uint32_t page)
+{
+	struct fz_db_run runs[FZ_DB_SEGMENTS];
+	size_t n = fz_db_runs(f->segments, f->nsegments, runs), r;
+	int64_t index = 0;
+
+	for (r = 0; r < n; index += runs[r++].count)
+		if (page - runs[r].first < runs[r].count)
+			return index + (page - runs[r].first);
+	return -1;
 }
 
 /* ------------------------------------------------------------------- files */
@@ -228,6 +248,8 @@ int fz_db_get_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 	f->is64 = rec.flags & FZ_DB_64;
 	f->entry = rec.entry;
 	f->machine = rec.machine;
+	f->kind = rec.kind;
+	f->flags = rec.flags >> FZ_DB_FLAGS;
 	f->nsegments = rec.nsegments;
 	if (package)
 		*package = rec.package;

@@ -43,6 +43,22 @@ struct fz_hashdb_segment {
 	uint32_t pages;		/* 4 KiB pages */
 };
 
+/* What a file is. The numbers are in databases: add, don't change. */
+enum fz_hashdb_kind {
+	FZ_FILE_ELF,
+	FZ_FILE_PE,		/* also UEFI programs */
+	FZ_FILE_TE,
+	FZ_FILE_KERNEL,		/* Linux, bzImage or vmlinux; pages as linked */
+	FZ_FILE_MODULE,		/* of Linux; pages as laid out in memory, not relocated */
+	FZ_FILE_FIRMWARE,	/* raw code */
+	FZ_FILE_KINDS,
+};
+
+#define FZ_FILE_IMAGE	1	/* pages are of an image made from the file, not of the file */
+#define FZ_FILE_STORED	2	/* the pages' contents are kept, see fz_hashdb_page() */
+#define FZ_FILE_FOREIGN	4	/* code of another architecture */
+#define FZ_FILE_UNPACKED 8	/* what the file unpacks to (implies FZ_FILE_IMAGE) */
+
 /* A known file. Strings live until fz_hashdb_file_free(); "" where unknown. */
 struct fz_hashdb_file {
 	char *path;		/* where its package installs it */
@@ -56,6 +72,8 @@ struct fz_hashdb_file {
 	uint64_t entry;		/* virtual address of the entry point, 0 = none */
 	uint16_t machine;	/* ELF e_machine: 62 x86-64, 3 i386 */
 	bool is64;		/* ELFCLASS64 */
+	uint8_t kind;		/* enum fz_hashdb_kind */
+	uint8_t flags;		/* FZ_FILE_* */
 	size_t nsegments;
 	struct fz_hashdb_segment *segments;
 };
@@ -100,6 +118,42 @@ int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
 int fz_hashdb_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 		   struct fz_error *err);
 void fz_hashdb_file_free(struct fz_hashdb_file *f);
+
+/*
+ * What else is kept of a file, by blob and index; whoever writes a blob says what
+ * its bytes are. The numbers are in databases: add, don't change.
+ */
+enum fz_hashdb_blob {
+	FZ_BLOB_PAGES = 1,	/* contents; fz_hashdb_page() reads them */
+	FZ_BLOB_SITES,		/* undo.h: where code is changed when it is loaded or runs */
+	FZ_BLOB_KERNEL,		/* kernel_image.h */
+	FZ_BLOBS,
+};
+
+/*
+ * Point @data at what is kept under @blob (of enum fz_hashdb_blob) and @index for
+ * file @id; it stays as long as the database is open. 1, 0 if there is nothing, or
+ * a negative errno.
+ */
+int fz_hashdb_extra(struct fz_hashdb *db, uint32_t id, uint32_t blob, uint32_t index,
+		    const void **data, size_t *len, struct fz_error *err);
+
+/*
+ * Copy page @pageno of file @id to @page (4096 bytes). -ENOENT: not an executable
+ * page of that file, or its contents are not kept. What is copied is not verified
+ * against the page's hashes: look it up if it matters.
+ */
+int fz_hashdb_page(struct fz_hashdb *db, uint32_t id, uint32_t pageno, void *page,
+		   struct fz_error *err);
+
+/*
+ * Anchors find the page that a captured page may be, where its own hash can't: a
+ * 64-bit hash of something that stays, as their writer defines it. They prove
+ * nothing. Store up to @max of the pages with anchor @hash, ascending, and in @n how
+ * many there are. 0 or a negative errno.
+ */
+int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref *refs, size_t max,
+		      size_t *n, struct fz_error *err);
 
 /*
  * How like @page (4096 bytes) is page @pageno of file @id? Return the number of

@@ -96,7 +96,8 @@ static int promise_runs(struct promise *p, uint32_t id, const struct fz_hashdb_f
 	about->nruns = fz_db_runs(f->segments, f->nsegments, runs);
 	for (i = 0; i < about->nruns; i++) {
 		pages += runs[i].count;
-		if ((uint64_t)runs[i].first + runs[i].count > (f->bytes + 4095) / 4096)
+		if ((uint64_t)runs[i].first + runs[i].count > (f->bytes + 4095) / 4096 &&
+		    !(f->flags & FZ_FILE_IMAGE))
 			return broken(p, "segment past the end of file", id);
 	}
 	if (pages != f->pages_total)
@@ -118,7 +119,9 @@ static int check_file(struct promise *p, uint32_t id)
 		return broken(p, "no file of that number", id);
 	if (ret)
 		return ret;
-	if (fz_db_file_key(&key, &f) || get_ident(p, &key, &ident) || ident.id != id)
+	if (f.kind >= FZ_FILE_KINDS)
+		ret = broken(p, "kind of file", id);
+	else if (fz_db_file_key(&key, &f) || get_ident(p, &key, &ident) || ident.id != id)
 		ret = broken(p, "ident of file", id);
 	if (!ret)
 		ret = promise_runs(p, id, &f);
@@ -247,6 +250,8 @@ int fz_hashdb_check(struct fz_hashdb *db, struct fz_error *err)
 		ret = check_pages(&p);
 	if (!ret)
 		ret = check_idents(&p);
+	if (!ret)
+		ret = fz_db_check_extras(db, err);
 	free(p.files);
 	free(p.runs);
 	free(p.seen);

@@ -22,6 +22,9 @@ _Static_assert(sizeof(struct fz_db_trailer) == 48, "trailer layout");
 _Static_assert(sizeof(struct fz_db_page) == 32, "page layout");
 _Static_assert(sizeof(struct fz_db_segment) == 24, "segment layout");
 _Static_assert(sizeof(struct fz_db_file) == 64, "file layout");
+_Static_assert(sizeof(struct fz_db_anchor) == 16, "anchor layout");
+_Static_assert(sizeof(struct fz_db_extra) == 12, "layout of an extra's key");
+_Static_assert(FZ_DB_SEGMENTS <= UINT8_MAX, "number of segments");
 _Static_assert(sizeof(struct fz_db_key) == 17, "key layout");
 
 const struct fz_db_table_def fz_db_tables[FZ_DB_TABLES] = {
@@ -30,6 +33,8 @@ const struct fz_db_table_def fz_db_tables[FZ_DB_TABLES] = {
 	[FZ_DB_PACKAGES] = { "packages", MDB_INTEGERKEY },
 	[FZ_DB_SKETCHES] = { "sketches", MDB_INTEGERKEY },
 	[FZ_DB_IDENTS]	 = { "idents", 0 },
+	[FZ_DB_EXTRAS]	 = { "extras", 0 },
+	[FZ_DB_ANCHORS]	 = { "anchors", MDB_INTEGERKEY | MDB_DUPSORT | MDB_DUPFIXED },
 };
 
 int fz_db_mdb(struct fz_error *err, const char *path, int rc)
@@ -209,6 +214,8 @@ static int open_tables(struct fz_hashdb *db, struct fz_error *err)
 	if (!rc)
 		rc = mdb_cursor_open(db->txn, db->dbi[FZ_DB_PAGES], &db->pages);
 	if (!rc)
+		rc = mdb_cursor_open(db->txn, db->dbi[FZ_DB_ANCHORS], &db->anchors);
+	if (!rc)
 		rc = mdb_stat(db->txn, db->dbi[FZ_DB_PAGES], &st);
 	if (rc)
 		return fz_db_mdb(err, db->path, rc);
@@ -285,11 +292,14 @@ void fz_hashdb_close(struct fz_hashdb *db)
 		return;
 	if (db->pages)
 		mdb_cursor_close(db->pages);
+	if (db->anchors)
+		mdb_cursor_close(db->anchors);
 	if (db->txn)
 		mdb_txn_abort(db->txn);
 	if (db->env)
 		mdb_env_close(db->env);
 	free(db->path);
+	free(db->chunk);
 	free(db);
 }
 

@@ -14,9 +14,14 @@
  *	packages	id (u32)		FZ_DB_STRINGS strings, each with its NUL
  *	sketches	file id << 32 | chunk	FZ_SKETCH bytes a page, FZ_DB_CHUNK pages
  *	idents		struct fz_db_key	struct fz_db_ident: what has been added
+ *	extras		struct fz_db_extra	bytes: what else is kept of a file
+ *	anchors		0 (u32)			struct fz_db_anchor, as in "pages"
+ *
+ * Page contents, of files that have them, are extras of blob FZ_BLOB_PAGES: each is
+ * FZ_DB_CONTENTS executable pages, in order, as one frame of zstd.
  *
  * Integers are the machine's own (LMDB's are, too), but for those of struct
- * fz_db_page, which memcmp() must order.
+ * fz_db_page, fz_db_anchor and fz_db_extra, which memcmp() must order.
  */
 #ifndef FZ_HASHDB_FORMAT_H
 #define FZ_HASHDB_FORMAT_H
@@ -25,13 +30,14 @@
 #include <lmdb.h>
 #include "hashdb.h"
 
-#define FZ_DB_SCHEMA	1
+#define FZ_DB_SCHEMA	2
 #define FZ_DB_MAGIC	"FitzRoy known db"
 #define FZ_DB_BLOCK	4096
 #define FZ_DB_STRINGS	5	/* package, source, version, source_version, arch */
 #define FZ_DB_CHUNK	62	/* four nodes of so many sketches fill an LMDB page */
 #define FZ_DB_SEGMENTS	64
 #define FZ_DB_PATH_MAX	4095
+#define FZ_DB_CONTENTS	64	/* pages in a chunk of contents */
 
 /* The last FZ_DB_BLOCK bytes, zero-filled. */
 struct fz_db_trailer {
@@ -49,6 +55,18 @@ struct fz_db_page {
 	uint32_t page;
 };
 
+struct fz_db_anchor {
+	uint64_t hash;		/* big-endian, as all here */
+	uint32_t file;
+	uint32_t page;
+};
+
+struct fz_db_extra {
+	uint32_t file;		/* big-endian, as all here */
+	uint32_t blob;
+	uint32_t index;
+};
+
 struct fz_db_segment {
 	uint64_t offset, vaddr;
 	uint32_t pages, reserved;
@@ -56,6 +74,7 @@ struct fz_db_segment {
 
 #define FZ_DB_PIE	1
 #define FZ_DB_64	2
+#define FZ_DB_FLAGS	2
 
 struct fz_db_file {
 	uint8_t sha256[32];
@@ -64,10 +83,11 @@ struct fz_db_file {
 	uint32_t pages;
 	uint32_t package;	/* its id */
 	uint16_t machine;
-	uint16_t nsegments;
+	uint8_t nsegments;
+	uint8_t kind;		/* enum fz_hashdb_kind */
 	uint16_t path_len;
 	uint8_t build_id_len;
-	uint8_t flags;
+	uint8_t flags;		/* FZ_DB_*, and FZ_FILE_* << FZ_DB_FLAGS */
 };
 
 /* First bytes of the SHA-256 of what makes a thing the same: fz_db_file_key() and others */
@@ -82,7 +102,7 @@ struct fz_db_ident {
 };
 
 enum fz_db_table { FZ_DB_PAGES, FZ_DB_FILES, FZ_DB_PACKAGES, FZ_DB_SKETCHES, FZ_DB_IDENTS,
-		   FZ_DB_TABLES };
+		   FZ_DB_EXTRAS, FZ_DB_ANCHORS, FZ_DB_TABLES };
 
 extern const struct fz_db_table_def {
 	const char *name;
@@ -93,7 +113,10 @@ struct fz_hashdb {
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi[FZ_DB_TABLES];
-	MDB_cursor *pages;
+	MDB_cursor *pages, *anchors;
+	uint8_t *chunk;		/* of contents, the last that was asked for */
+	struct fz_db_extra chunk_key;
+	size_t chunk_pages;
 	char *path;
 	struct fz_hashdb_info info;
 	uint32_t packages;	/* their ids are 1 to this; info counts those with a name */
@@ -120,7 +143,17 @@ int fz_db_get_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 int fz_db_get_package(struct fz_hashdb *db, uint32_t id, const char *strings[FZ_DB_STRINGS],
 		      struct fz_error *err);
 
-/* What makes a file the same: content, path and package. A package: its strings. */
+/* Which of @f's executable pages is @page? Its index, or -1 if it is none of them. */
+int64_t fz_db_page_index(const struct fz_hashdb_file *f, uint32_t page);
+
+/* Is there a page record of exactly this content? 1, 0 or a negative errno. */
+int fz_db_has_page(struct fz_hashdb *db, const void *page, uint32_t file, uint32_t pageno,
+		   struct fz_error *err);
+
+/* Check all extras and anchors of a database whose files are sound. */
+int fz_db_check_extras(struct fz_hashdb *db, struct fz_error *err);
+
+/* What makes a file the same: content, path, package, kind and flags. A package: its strings. */
 int fz_db_file_key(struct fz_db_key *key, const struct fz_hashdb_file *f);
 int fz_db_package_key(struct fz_db_key *key, const char *const strings[FZ_DB_STRINGS]);
 

@@ -43,7 +43,7 @@ static int out_put(struct out *o, enum fz_db_table table, const void *key, size_
 	}
 	if (!rc)
 		rc = mdb_put(o->txn, o->dbi[table], &k, &v,
-			     table == FZ_DB_PAGES ? MDB_APPENDDUP : MDB_APPEND);
+			     fz_db_tables[table].flags & MDB_DUPSORT ? MDB_APPENDDUP : MDB_APPEND);
 	return rc ? fz_db_mdb(err, o->path, rc) : 0;
 }
 
@@ -90,7 +90,8 @@ static int copy_until(struct out *o, struct in *in, enum fz_db_table table,
 	int ret = 0;
 
 	while (!ret && !in->end) {
-		MDB_val *sorted = table == FZ_DB_PAGES ? &in->val : &in->key;
+		MDB_val *sorted = fz_db_tables[table].flags & MDB_DUPSORT ?
+				  &in->val : &in->key;
 
 		if (limit && (sorted->mv_size != len || memcmp(sorted->mv_data, limit, len) > 0))
 			break;
@@ -192,6 +193,48 @@ static int add_sketches(struct fz_hashdb_writer *w, struct out *o, uint32_t id,
 	return ret;
 }
 
+static int by_bytes16(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct fz_db_anchor));
+}
+
+static int merge_anchors(struct fz_hashdb_writer *w, struct out *o, struct in *in,
+			 struct fz_error *err)
+{
+	struct fz_db_anchor *p = (void *)w->grow[GROW_ANCHORS].p;
+	size_t n = w->grow[GROW_ANCHORS].len / sizeof(*p), i;
+	uint32_t zero = 0;
+	int ret = 0;
+
+	if (n)
+		qsort(p, n, sizeof(*p), by_bytes16);
+	for (i = 0; !ret && i < n; i++) {
+		if (i && !by_bytes16(&p[i], &p[i - 1]))
+			continue;
+		ret = copy_until(o, in, FZ_DB_ANCHORS, &p[i], sizeof(*p), err);
+		if (!ret)
+			ret = out_put(o, FZ_DB_ANCHORS, &zero, sizeof(zero), &p[i], sizeof(*p),
+				      err);
+	}
+	return ret;
+}
+
+/* They are in order, and their files are newer than all old ones. */
+static int add_extras(const struct fz_db_grow *g, struct out *o, struct fz_error *err)
+{
+	const size_t key = sizeof(struct fz_db_extra);
+	uint32_t len;
+	size_t pos;
+	int ret = 0;
+
+	for (pos = 0; !ret && pos < g->len; pos += key + sizeof(len) + len) {
+		memcpy(&len, g->p + pos + key, sizeof(len));
+		ret = out_put(o, FZ_DB_EXTRAS, g->p + pos, key, g->p + pos + key + sizeof(len),
+			      len, err);
+	}
+	return ret;
+}
+
 static int merge(struct fz_hashdb_writer *w, struct out *o, struct fz_error *err)
 {
 	uint32_t first_file = w->old ? w->old->info.files + 1 : 1;
@@ -205,6 +248,8 @@ static int merge(struct fz_hashdb_writer *w, struct out *o, struct fz_error *err
 			ret = merge_pages(w, o, &in, err);
 		if (!ret && table == FZ_DB_IDENTS)
 			ret = merge_idents(w, o, &in, err);
+		if (!ret && table == FZ_DB_ANCHORS)
+			ret = merge_anchors(w, o, &in, err);
 		if (!ret)
 			ret = copy_until(o, &in, table, NULL, 0, err);
 		if (!ret && table == FZ_DB_FILES)
@@ -213,6 +258,8 @@ static int merge(struct fz_hashdb_writer *w, struct out *o, struct fz_error *err
 			ret = add_ids(&w->grow[GROW_PACKAGES], o, table, first_package, err);
 		if (!ret && table == FZ_DB_SKETCHES)
 			ret = add_sketches(w, o, first_file, err);
+		if (!ret && table == FZ_DB_EXTRAS)
+			ret = add_extras(&w->grow[GROW_EXTRAS], o, err);
 		in_close(&in);
 	}
 	return ret;

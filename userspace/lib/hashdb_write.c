@@ -115,19 +115,12 @@ static int sha256_of(struct fz_hashdb_writer *w, const void *data, size_t len, u
 }
 
 static int add_page(struct fz_hashdb_writer *w, uint32_t file, uint32_t page,
-		    const uint8_t *data, size_t size, struct fz_error *err)
+		    const uint8_t data[PAGE], struct fz_error *err)
 {
-	uint8_t last[PAGE], sketch[FZ_SKETCH], sha256[32];
+	uint8_t sketch[FZ_SKETCH], sha256[32];
 	struct fz_db_page rec = { .file = htobe32(file), .page = htobe32(page) };
-	size_t pos = page * PAGE;
 	int ret;
 
-	data += pos;
-	if (size - pos < PAGE) {	/* the kernel maps zeros past the end of the file */
-		memset(last, 0, sizeof(last));
-		memcpy(last, data, size - pos);
-		data = last;
-	}
 	ret = sha256_of(w, data, PAGE, sha256, err);
 	if (ret)
 		return ret;
@@ -154,6 +147,8 @@ static int check_file(const struct fz_hashdb_file *f, size_t size, struct fz_err
 	}
 	if (len % 2 || len > 2 * BUILD_ID_MAX || strspn(f->build_id, "0123456789abcdef") != len)
 		return fz_fail(err, -EINVAL, "its build-id is not one");
+	if (f->kind >= FZ_FILE_KINDS || f->flags >= 1 << (8 - FZ_DB_FLAGS))
+		return fz_fail(err, -EINVAL, "its kind is not one");
 	if (strlen(f->path) > FZ_DB_PATH_MAX)
 		return fz_fail(err, -EINVAL, "its path is longer than %d bytes", FZ_DB_PATH_MAX);
 	return 0;
@@ -194,30 +189,83 @@ static int add_record(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f
 	return ret ? ret : fz_db_append(g, f->path, rec->path_len, err);
 }
 
+/* Where pages come from. */
+struct source {
+	const uint8_t *data;
+	size_t size;
+	uint8_t last[PAGE];
+};
+
+static const uint8_t *page_at(struct source *s, uint32_t page)
+{
+	size_t pos = page * PAGE;
+
+	if (s->size - pos >= PAGE)
+		return s->data + pos;
+	memset(s->last, 0, PAGE);	/* the kernel maps zeros past the end of the file */
+	memcpy(s->last, s->data + pos, s->size - pos);
+	return s->last;
+}
+
+static int add_run(struct fz_hashdb_writer *w, struct fz_db_run run, struct source *s,
+		   struct fz_db_grow *contents, struct fz_error *err)
+{
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < run.count; i++) {
+		const uint8_t *data = page_at(s, run.first + i);
+
+		ret = add_page(w, w->files + 1, run.first + i, data, err);
+		if (!ret && contents)
+			ret = fz_db_append(contents, data, PAGE, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int add_contents(struct fz_hashdb_writer *w, const struct fz_db_grow *contents,
+			struct fz_error *err)
+{
+	const size_t chunk = FZ_DB_CONTENTS * PAGE;
+	size_t pos, len;
+	int ret = 0;
+
+	for (pos = 0; !ret && pos < contents->len; pos += len) {
+		len = contents->len - pos < chunk ? contents->len - pos : chunk;
+		ret = fz_db_write_contents(w, w->files + 1, pos / chunk, contents->p + pos,
+					   len / PAGE, err);
+	}
+	return ret;
+}
+
 static int add_pages(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
 		     const void *data, size_t size, uint32_t *pages, struct fz_error *err)
 {
+	struct source source = { .data = data, .size = size };
 	struct fz_db_run runs[FZ_DB_SEGMENTS];
 	size_t n = fz_db_runs(f->segments, f->nsegments, runs), i;
-	uint32_t j;
-	int ret;
+	bool stored = f->flags & FZ_FILE_STORED;
+	struct fz_db_grow contents = { 0 };
+	int ret = 0;
 
 	for (i = 0, *pages = 0; i < n; *pages += runs[i++].count)
 		;
 	if (*pages > FZ_HASHDB_BATCH - fz_hashdb_write_pending(w))
 		return fz_fail(err, -E2BIG, "more than %lu pages at once; add it in parts",
 			       FZ_HASHDB_BATCH);
-	for (i = 0; i < n; i++)
-		for (j = 0; j < runs[i].count; j++) {
-			ret = add_page(w, w->files + 1, runs[i].first + j, data, size, err);
-			if (ret)
-				return ret;
-		}
-	return 0;
+	for (i = 0; !ret && i < n; i++)
+		ret = add_run(w, runs[i], &source, stored ? &contents : NULL, err);
+	if (!ret)
+		ret = add_contents(w, &contents, err);
+	free(contents.p);
+	return ret;
 }
 
-int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *given,
-			 const void *data, size_t size, struct fz_error *err)
+static int write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *given,
+		      const void *data, size_t size, const void *image, size_t image_size,
+		      struct fz_error *err)
 {
 	struct fz_hashdb_file f = *given;
 	char **strings[] = { &f.path, &f.package, &f.source, &f.version, &f.source_version,
@@ -232,7 +280,7 @@ int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file
 	for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		if (!*strings[i])
 			*strings[i] = "";
-	ret = check_file(&f, size, err);
+	ret = check_file(&f, image_size, err);
 	if (!ret)
 		ret = sha256_of(w, data, size, f.sha256, err);
 	if (ret)
@@ -247,10 +295,12 @@ int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file
 	rec.bytes = size;
 	rec.entry = f.entry;
 	rec.machine = f.machine;
-	rec.flags = (f.pie ? FZ_DB_PIE : 0) | (f.is64 ? FZ_DB_64 : 0);
+	rec.flags = (f.pie ? FZ_DB_PIE : 0) | (f.is64 ? FZ_DB_64 : 0) |
+		    f.flags << FZ_DB_FLAGS;
+	rec.kind = f.kind;
 	ret = package_id(w, &f, &rec.package, &new, err);
 	if (!ret)
-		ret = add_pages(w, &f, data, size, &rec.pages, err);
+		ret = add_pages(w, &f, image, image_size, &rec.pages, err);
 	if (!ret)
 		ret = add_record(w, &f, &rec, err);
 	if (!ret)
@@ -261,6 +311,25 @@ int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file
 	w->added.files++;
 	w->added.pages += rec.pages;
 	return 1;
+}
+
+int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
+			 const void *data, size_t size, struct fz_error *err)
+{
+	struct fz_hashdb_file own = *f;
+
+	own.flags &= ~FZ_FILE_IMAGE;
+	return write_file(w, &own, data, size, data, size, err);
+}
+
+int fz_hashdb_write_image(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
+			  const void *data, size_t size, const void *image, size_t image_size,
+			  struct fz_error *err)
+{
+	struct fz_hashdb_file own = *f;
+
+	own.flags |= FZ_FILE_IMAGE;
+	return write_file(w, &own, data, size, image, image_size, err);
 }
 
 size_t fz_hashdb_write_pending(const struct fz_hashdb_writer *w)
@@ -281,6 +350,7 @@ void fz_hashdb_write_keep(struct fz_hashdb_writer *w)
 		w->kept[i] = w->grow[i].len;
 	w->kept_files = w->files;
 	w->kept_packages = w->packages;
+	w->kept_last_extra = w->last_extra;
 	w->kept_added = w->added;
 }
 
@@ -292,6 +362,7 @@ void fz_hashdb_write_undo(struct fz_hashdb_writer *w)
 		w->grow[i].len = w->kept[i];
 	w->files = w->kept_files;
 	w->packages = w->kept_packages;
+	w->last_extra = w->kept_last_extra;
 	w->added = w->kept_added;
 	fz_db_index_rebuild(w, w->index_size, NULL);	/* same size: cannot fail */
 }

@@ -36,12 +36,30 @@ void fz_hashdb_write_close(struct fz_hashdb_writer *w);
 /*
  * Add a file of @size bytes at @data. Of @f, all but @sha256, @bytes and
  * @pages_total must be set; NULL strings are "". Return 1, or 0 if it is known:
- * same content, path and package. -EINVAL: @f makes no sense (no segment, one
+ * same content, path, package, kind and flags. -EINVAL: @f makes no sense (no segment, one
  * past the end, a string too long) and was left out; -E2BIG: FZ_HASHDB_BATCH
  * reached. After this and any other failure, fz_hashdb_write_undo().
  */
 int fz_hashdb_write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
 			 const void *data, size_t size, struct fz_error *err);
+
+/*
+ * The same for a file whose pages are those of @image, which was made from it:
+ * @f's segments speak of the image. FZ_FILE_IMAGE is set.
+ */
+int fz_hashdb_write_image(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
+			  const void *data, size_t size, const void *image, size_t image_size,
+			  struct fz_error *err);
+
+/*
+ * Of the file that was added last (the call returned 1): keep @len bytes under @blob
+ * and @index, which must ascend from call to call; let @hash lead to its page
+ * @page. After a failure, fz_hashdb_write_undo().
+ */
+int fz_hashdb_write_extra(struct fz_hashdb_writer *w, uint32_t blob, uint32_t index,
+			  const void *data, size_t len, struct fz_error *err);
+int fz_hashdb_write_anchor(struct fz_hashdb_writer *w, uint64_t hash, uint32_t page,
+			   struct fz_error *err);
 
 /*
  * Add the package of @f (the strings but @path are used), though it may hold no

@@ -19,7 +19,8 @@ struct fz_db_pending {		/* an ident to come */
 	struct fz_db_ident ident;
 };
 
-enum { GROW_PAGES, GROW_SKETCHES, GROW_FILES, GROW_PACKAGES, GROW_IDENTS, GROWS };
+enum { GROW_PAGES, GROW_SKETCHES, GROW_FILES, GROW_PACKAGES, GROW_IDENTS, GROW_EXTRAS,
+       GROW_ANCHORS, GROWS };
 
 struct fz_hashdb_writer {
 	char *path, *temp, *dir;
@@ -29,10 +30,12 @@ struct fz_hashdb_writer {
 	EVP_MD_CTX *ctx;
 	/*
 	 * Records to come: struct fz_db_page[]; sketches; files and packages, each as
-	 * u32 length and value, in the order of their ids; struct fz_db_pending[].
+	 * u32 length and value, in the order of their ids; struct fz_db_pending[]; extras,
+	 * each as key, u32 length and value, ascending; struct fz_db_anchor[].
 	 */
 	struct fz_db_grow grow[GROWS];
 	size_t kept[GROWS];
+	struct fz_db_extra last_extra, kept_last_extra;	/* if there is one */
 	uint32_t files, packages;	/* last ids given */
 	uint32_t kept_files, kept_packages;
 	struct fz_hashdb_added added, kept_added;
@@ -41,6 +44,10 @@ struct fz_hashdb_writer {
 };
 
 int fz_db_append(struct fz_db_grow *g, const void *data, size_t len, struct fz_error *err);
+
+/* Keep the contents of a file's pages, @n of them at @pages, as chunk @index. */
+int fz_db_write_contents(struct fz_hashdb_writer *w, uint32_t file, uint32_t index,
+			 const void *pages, size_t n, struct fz_error *err);
 
 /* 1 and the ident, or 0. */
 int fz_db_find_ident(struct fz_hashdb_writer *w, const struct fz_db_key *key,

@@ -21,6 +21,13 @@ struct fz_taker {
 	void *ctx;
 	int (*take)(void *ctx, const struct fz_hashdb_file *f, const void *data, size_t size,
 		    struct fz_error *err);
+	/* As @take, where an image is mapped that was made from the file (FZ_FILE_IMAGE). */
+	int (*take_image)(void *ctx, const struct fz_hashdb_file *f, const void *data, size_t size,
+			  const void *image, size_t image_size, struct fz_error *err);
+	/* fz_hashdb_write_extra() and _anchor() for what was taken last, if it was new. */
+	int (*extra)(void *ctx, uint32_t blob, uint32_t index, const void *data, size_t len,
+		     struct fz_error *err);
+	int (*anchor)(void *ctx, uint64_t hash, uint32_t page, struct fz_error *err);
 };
 
 struct fz_format {
