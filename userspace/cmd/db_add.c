@@ -279,7 +279,7 @@ static int add_path(struct adding *a, const char *path, struct fz_error *err)
 			fz_fail(err, ret, "%s: %s", path, why.text);
 	} else {
 		ret = S_ISREG(st.st_mode) ? fz_kind(fd) : FZ_KIND_OTHER;
-		if (ret == FZ_KIND_PACKAGE)
+		if (fz_kind_package(ret))
 			ret = add_package(a, path, fd, err);
 		else if (ret == FZ_KIND_FILE)
 			ret = add_single(a, path, fd, err);

@@ -27,8 +27,7 @@ const char *fz_control_field(const char *s, const char *end, const char *field, 
 	return NULL;
 }
 
-/* Copy a word; false if it is empty, too long or has anything but printable ASCII in it. */
-static bool copy_word(char *to, size_t size, const char *s, size_t len)
+bool fz_word_copy(char *to, size_t size, const char *s, size_t len)
 {
 	size_t i;
 
@@ -61,14 +60,15 @@ static bool parse_source(struct fz_package *p, const char *s, size_t len)
 		return true;
 	while (n < len && s[n] != ' ')
 		n++;
-	if (!copy_word(p->source, sizeof(p->source), s, n))
+	if (!fz_word_copy(p->source, sizeof(p->source), s, n))
 		return false;
 	if (n == len)
 		return true;
 	open = memchr(s, '(', len);
 	close = memchr(s, ')', len);
 	return open && close && close > open &&
-		copy_word(p->source_version, sizeof(p->source_version), open + 1, close - open - 1);
+		fz_word_copy(p->source_version, sizeof(p->source_version), open + 1,
+			     close - open - 1);
 }
 
 int fz_control_parse(struct fz_package *p, const char *text, size_t len, struct fz_error *err)
@@ -91,7 +91,7 @@ int fz_control_parse(struct fz_package *p, const char *text, size_t len, struct 
 		s = fz_control_field(text, end, fields[i].name, &n);
 		if (!s)
 			return fz_fail(err, -EINVAL, "its control file has no %s", fields[i].name);
-		if (!copy_word(fields[i].to, fields[i].size, s, n))
+		if (!fz_word_copy(fields[i].to, fields[i].size, s, n))
 			return fz_fail(err, -EINVAL, "%s in its control file makes no sense",
 				       fields[i].name);
 	}

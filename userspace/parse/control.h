@@ -20,4 +20,7 @@ const char *fz_control_field(const char *s, const char *end, const char *field, 
 /* Where the stanza at @s ends: at an empty line, or @end. */
 const char *fz_control_end(const char *s, const char *end);
 
+/* Copy a word; false if it is empty, too long or has anything but printable ASCII in it. */
+bool fz_word_copy(char *to, size_t size, const char *s, size_t len);
+
 #endif

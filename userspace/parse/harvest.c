@@ -8,23 +8,31 @@
 #include <unistd.h>
 #include "formats.h"
 #include "harvest.h"
+#include "package.h"
 
 #define AR_MAGIC	"!<arch>\n"
 #define DEB_MEMBER	"debian-binary"
 
+enum fz_kind fz_kind_of(const void *head, size_t size)
+{
+	static const char deb[] = AR_MAGIC DEB_MEMBER, rpm[] = "\xed\xab\xee\xdb";
+
+	/* Other ar archives are static libraries. */
+	if (size >= sizeof(deb) - 1 && !memcmp(head, deb, sizeof(deb) - 1))
+		return FZ_KIND_DEB;
+	if (size >= sizeof(rpm) - 1 && !memcmp(head, rpm, sizeof(rpm) - 1))
+		return FZ_KIND_RPM;
+	if (fz_apk_begins(head, size))
+		return FZ_KIND_APK;
+	return fz_format_of(head, size) ? FZ_KIND_FILE : FZ_KIND_OTHER;
+}
+
 int fz_kind(int fd)
 {
-	static const char deb[] = AR_MAGIC DEB_MEMBER;
 	char head[FZ_FORMAT_HEAD];
 	ssize_t n = pread(fd, head, sizeof(head), 0);
 
-	if (n < 0)
-		return -errno;
-	if (fz_format_of(head, n))
-		return FZ_KIND_FILE;
-	/* Other ar archives are static libraries. */
-	return n >= (ssize_t)sizeof(deb) - 1 && !memcmp(head, deb, sizeof(deb) - 1) ?
-	       FZ_KIND_PACKAGE : FZ_KIND_OTHER;
+	return n < 0 ? -errno : (int)fz_kind_of(head, n);
 }
 
 int fz_buffer_room(struct fz_buffer *b, size_t more, struct fz_error *err)

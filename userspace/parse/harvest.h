@@ -28,7 +28,7 @@ struct fz_harvest {
 	/* A whole file that fz_format_of() knows; @package is NULL if none is known. */
 	int (*file)(void *ctx, const struct fz_package *package, const char *path,
 		    const void *data, size_t size, struct fz_error *err);
-	/* A Debian package, open at its start (in a tree). */
+	/* A package, open at its start (in a tree). */
 	int (*package)(void *ctx, const char *path, int fd, struct fz_error *err);
 	/* Any other file. */
 	int (*other)(void *ctx, struct fz_error *err);
@@ -36,7 +36,21 @@ struct fz_harvest {
 	void (*note)(void *ctx, const char *path, bool skipped, const char *why);
 };
 
-enum fz_kind { FZ_KIND_OTHER, FZ_KIND_FILE, FZ_KIND_PACKAGE };
+enum fz_kind {
+	FZ_KIND_OTHER,
+	FZ_KIND_FILE,		/* a row of formats.c */
+	FZ_KIND_DEB,
+	FZ_KIND_RPM,
+	FZ_KIND_APK,
+};
+
+static inline bool fz_kind_package(int kind)
+{
+	return kind >= FZ_KIND_DEB;
+}
+
+/* What begins with these bytes, FZ_FORMAT_HEAD of them or the whole file? */
+enum fz_kind fz_kind_of(const void *head, size_t size);
 
 /* What does the content of the file at @fd begin as? A negative errno if it can't be read. */
 int fz_kind(int fd);

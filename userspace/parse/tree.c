@@ -108,14 +108,14 @@ static int read_file(struct walk *w, const char *path)
 		goto out;
 	}
 	ret = S_ISREG(st.st_mode) ? fz_kind(fd) : FZ_KIND_OTHER;
-	if (ret == FZ_KIND_PACKAGE && w->dpkg)
+	if (fz_kind_package(ret) && w->dpkg)
 		ret = FZ_KIND_OTHER;
 	if (ret < 0) {
 		h->note(h->ctx, path, true, strerror(-ret));
 		ret = 0;
 	} else if (ret == FZ_KIND_OTHER) {
 		ret = h->other(h->ctx, w->err);
-	} else if (ret == FZ_KIND_PACKAGE) {
+	} else if (fz_kind_package(ret)) {
 		ret = h->package(h->ctx, path, fd, w->err);
 	} else {
 		ret = seen_before(w, &st);
