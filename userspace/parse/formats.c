@@ -5,7 +5,10 @@
 #include <elf.h>
 #include <stdio.h>
 #include "elffile.h"
+#include "firmware.h"
 #include "formats.h"
+#include "fv.h"
+#include "pe.h"
 
 static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t size,
 		    const struct fz_taker *t, struct fz_error *err)
@@ -44,6 +47,8 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 /* The first that fits. */
 static const struct fz_format formats[] = {
 	{ "ELF", fz_elf_magic, read_elf },
+	{ "PE", fz_pe_magic, fz_firmware_pe },
+	{ "UEFI firmware", fz_fv_magic, fz_firmware_volumes },
 };
 
 const struct fz_format *fz_format_of(const void *head, size_t size)

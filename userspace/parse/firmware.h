@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * firmware.h - PE programs and firmware images, as the database takes them
+ */
+#ifndef FZ_FIRMWARE_H
+#define FZ_FIRMWARE_H
+
+#include "formats.h"
+
+/* Rows of the table of formats.h. */
+int fz_firmware_pe(const struct fz_hashdb_file *f, const void *data, size_t size,
+		   const struct fz_taker *t, struct fz_error *err);
+int fz_firmware_volumes(const struct fz_hashdb_file *f, const void *data, size_t size,
+			const struct fz_taker *t, struct fz_error *err);
+
+#endif
