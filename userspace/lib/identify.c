@@ -55,6 +55,12 @@ void fz_identify_free(struct fz_identify *id)
 	free(id);
 }
 
+void fz_identify_reference(struct fz_identify *id, fz_page_source source, void *arg)
+{
+	id->source = source;
+	id->source_arg = arg;
+}
+
 const struct fz_results *fz_identify_results(const struct fz_identify *id)
 {
 	return &id->r;
@@ -173,6 +179,7 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 	ret = fz_hashdb_lookup(id->db, c->xxh64, page, refs, FZ_REFS_MAX, &n, &c->forged, err);
 	if (ret <= 0)
 		return ret;
+	c->weight = fz_hashdb_content(page);
 	have = n < FZ_REFS_MAX ? n : FZ_REFS_MAX;
 	c->uncounted = n > have;
 	c->candidates = calloc(have + !have, sizeof(*c->candidates));
@@ -390,6 +397,8 @@ static const struct { const char *name, *text; } the_whys[FZ_WHYS] = {
 	[FZ_WHY_KERNEL_INIT]	= { "kernel-init", "the kernel's start-up code" },
 	[FZ_WHY_FIRMWARE]	= { "firmware", "firmware" },
 	[FZ_WHY_LOADER]		= { "boot-loader", "boot loader" },
+	[FZ_WHY_PADDING]	= { "padding", "hardly any content, as many pages are" },
+	[FZ_WHY_MISPLACED]	= { "misplaced", "a page of a known file where that can't have it" },
 };
 
 const char *fz_why_text(enum fz_why why)

@@ -23,7 +23,17 @@
  *  5. An unknown page where a file that is loaded in that address space, or may be
  *     (rule 4 left it open), has an executable page with at least FZ_SIMILAR of
  *     FZ_SKETCH blocks equal, is a modified page of that file, or of one of those
- *     that are equally like it. Its frame stays unknown; the program is modified.
+ *     that are equally like it. Where the file's page is at hand, most of its 64-byte
+ *     blocks must be equal instead, and each byte that differs is told. Its frame stays unknown; the program is modified.
+ *  6. A page in user mode where no file that has it can have it is misplaced: not at
+ *     the address of a file that is linked to one, or where the file would begin below
+ *     zero. So is one whose load address makes its file overlap with itself, where most
+ *     of the file's pages in that address space agree, about then; but only if load
+ *     addresses are random, else the next process with the same CR3 looks like this.
+ *     The frame stays unknown, and is a finding.
+ *  7. A page with next to no content (fewer than FZ_WEAK blocks of 64 bytes that are no
+ *     pattern) is known only by rule 4, in the place that others prove. Else it is
+ *     ambiguous; with no content at all, unknown.
  *
  * Files can differ and still have the same code (ls, dir and vdir do): what they
  * run is ambiguous, though file page, load address and package may be certain.
@@ -38,6 +48,7 @@
 #include "record.h"
 
 #define FZ_SIMILAR	12
+#define FZ_WEAK		4	/* pages with fewer blocks of content prove little */
 #define FZ_REFS_MAX	256		/* candidates kept for a page */
 #define FZ_KEPT_MAX	32768	/* unknown snapshots kept, of user mode and of all else */
 #define FZ_BYTES_MAX	64		/* differing bytes kept for a frame */
@@ -67,6 +78,8 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_KERNEL_INIT,
 	FZ_WHY_FIRMWARE,
 	FZ_WHY_LOADER,
+	FZ_WHY_PADDING,
+	FZ_WHY_MISPLACED,
 	FZ_WHYS,
 };
 
@@ -87,6 +100,7 @@ struct fz_content {
 	uint8_t sha[32];
 	bool broken, forged;
 	bool uncounted;		/* more candidates exist than are kept */
+	uint8_t weight;		/* of a known page: what fz_hashdb_content() says */
 	uint32_t ncandidates;	/* by class, page; 0 = unknown */
 	struct fz_candidate *candidates;
 	uint8_t *page;		/* unknown content, while there is room */
@@ -104,6 +118,7 @@ struct fz_frame {
 	/* set by fz_identify_settle() */
 	uint8_t verdict, why;
 	bool placed;		/* @base is known */
+	bool misplaced;		/* rule 6; @base, if set, is where its file is */
 	bool patched;		/* known, but for bytes that its system patches as the file tells */
 	uint64_t differ;	/* modified: bit i = 64-byte block i differs, or may */
 	uint32_t ndiffer;	/* modified, the file's page being at hand: bytes that differ ... */
@@ -170,6 +185,7 @@ enum fz_finding_kind {
 	FZ_FINDING_DRIFT,	/* .drifted */
 	FZ_FINDING_STAYS,	/* .mixed: a frame stays mixed */
 	FZ_FINDING_STAYS_MANY,	/* the VM's frames, added up, do; @at is nothing */
+	FZ_FINDING_MISPLACED,	/* .frames: rule 6 */
 };
 
 struct fz_finding {
@@ -241,6 +257,14 @@ struct fz_identify;
 
 int fz_identify_new(struct fz_identify **id, struct fz_hashdb *db, struct fz_error *err);
 void fz_identify_free(struct fz_identify *id);
+/*
+ * Where to get the original of a page that the database has without its contents: copy
+ * page @page of the file of this SHA-256 to @buf (4096 bytes, zero-filled past its
+ * end). 1, or 0 if it is not at hand. What comes is checked against the database.
+ */
+typedef int (*fz_page_source)(void *arg, const uint8_t sha256[32], uint32_t page, uint8_t *buf);
+void fz_identify_reference(struct fz_identify *id, fz_page_source source, void *arg);
+
 /* A sink; @arg is the identifier. */
 int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err);
 /* A VM that is watched without an attach record. */

@@ -37,6 +37,8 @@ struct fz_identify {
 	struct fz_index by_mixed, by_since, by_audited;
 	size_t kept_user, kept_other;
 	uint32_t last_vm;
+	fz_page_source source;
+	void *source_arg;
 	void *oracle_state[4];		/* FZ_ORACLES at most */
 };
 
@@ -74,6 +76,9 @@ int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, 
 int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t class,
 			  uint32_t page, uint64_t base, const struct fz_byte *bytes, uint32_t n,
 			  struct fz_error *err);
+/* Of a modified frame, which bytes are not those of @want. */
+int fz_set_bytes(struct fz_identify *id, struct fz_frame *f, const uint8_t *want,
+		 struct fz_error *err);
 /* Unknown, and this is what is known about it. Add to enum fz_why and to the_whys[]. */
 void fz_say_why(struct fz_frame *f, enum fz_why why);
 
@@ -82,6 +87,17 @@ struct fz_place {
 	uint32_t vm, class;
 	uint64_t cr3, base;
 };
+
+/* The same, of one frame that nothing else can be. */
+struct fz_certain {
+	struct fz_place place;
+	uint32_t frame;
+};
+
+/* misplaced.c. Mark those of @c that are misplaced; it is sorted. */
+void fz_find_misplaced(struct fz_identify *id, struct fz_certain *c, size_t n);
+/* No file that has @f's content can have it there. */
+bool fz_nowhere(const struct fz_identify *id, const struct fz_frame *f);
 
 #define FZ_BASES_MAX 8
 /* Load addresses at which page @page of @f lies where @rip points; how many. */
@@ -95,6 +111,9 @@ int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32
 /* unseen.c: records about what was not seen. @vm: into id->r.vms. */
 int fz_unseen_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
 		  struct fz_error *err);
+/* Findings are made anew by every settle, then sorted. -ENOMEM. */
+int fz_add_finding(struct fz_identify *id, enum fz_finding_kind kind, uint32_t vm, size_t at,
+		   uint64_t time);
 int fz_unseen_settle(struct fz_identify *id, struct fz_error *err);
 void fz_unseen_free(struct fz_identify *id);
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* modified.c - rule 5 of identify.h: is an unknown page a changed page of a known file */
+#include <xxhash.h>
 #include "identify_priv.h"
 
 #define SPAN		0xff0	/* an instruction from here on can reach the next page */
 #define LIKE_MAX	16
+#define BLOCK		64
+#define SOME		4	/* blocks of a sketch that make it worth to get the page */
 #define PAGE_MASK	(~(uint64_t)(FZ_PAGE_SIZE - 1))
 
 /*
@@ -36,6 +39,54 @@ static int differing_blocks(struct fz_identify *id, uint32_t file, uint32_t page
 		memcpy(copy + i * block, page + i * block, block);
 	}
 	return 0;
+}
+
+/* Get page @pageno of a file as it should be. 1, 0 if it is not at hand, negative errno. */
+static int original(struct fz_identify *id, uint32_t file, uint32_t pageno, uint8_t *want,
+		    struct fz_error *err)
+{
+	const struct fz_hashdb_file *f = &id->r.files[file];
+	struct fz_hashdb_ref refs[FZ_REFS_MAX];
+	bool forged, stored = f->flags & FZ_FILE_STORED;
+	size_t n, i;
+	int ret;
+
+	if (stored)
+		ret = fz_hashdb_page(id->db, id->file_ids[file], pageno, want, err);
+	else
+		ret = id->source && id->source(id->source_arg, f->sha256, pageno, want) ? 0 : -ENOENT;
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = fz_hashdb_lookup(id->db, XXH64(want, FZ_PAGE_SIZE, 0), want, refs, FZ_REFS_MAX, &n,
+			       &forged, err);
+	for (i = 0; ret > 0 && i < n && i < FZ_REFS_MAX; i++)
+		if (refs[i].file == id->file_ids[file] && refs[i].page == pageno)
+			return 1;
+	return ret < 0 ? ret : 0;
+}
+
+static int equal_blocks(const uint8_t *a, const uint8_t *b)
+{
+	int i, n = 0;
+
+	for (i = 0; i < FZ_PAGE_SIZE; i += BLOCK)
+		n += !memcmp(a + i, b + i, BLOCK);
+	return n;
+}
+
+/* Enough of @page is as in the file, of whose sketch @equal blocks are. 1, 0, or an errno. */
+static int is_like(struct fz_identify *id, uint32_t file, uint32_t pageno, const uint8_t *page,
+		   int equal, struct fz_error *err)
+{
+	uint8_t want[FZ_PAGE_SIZE];
+	int ret;
+
+	if (equal < SOME)
+		return 0;
+	ret = original(id, file, pageno, want, err);
+	if (ret)
+		return ret < 0 ? ret : equal_blocks(page, want) > FZ_PAGE_SIZE / BLOCK / 2;
+	return equal >= FZ_SIMILAR;
 }
 
 /* The best matches so far. */
@@ -78,7 +129,7 @@ static int compare(struct fz_identify *id, const uint8_t *page, const struct fz_
 	for (s = 0; s < file->nsegments; s++) {
 		const struct fz_hashdb_segment *seg = &file->segments[s];
 		uint64_t pageno = (seg->offset + (vaddr - seg->vaddr)) / FZ_PAGE_SIZE;
-		int equal;
+		int equal, ret;
 
 		if (vaddr < seg->vaddr ||
 		    vaddr - seg->vaddr >= (uint64_t)seg->pages * FZ_PAGE_SIZE ||
@@ -87,7 +138,10 @@ static int compare(struct fz_identify *id, const uint8_t *page, const struct fz_
 		equal = fz_hashdb_similar(id->db, id->file_ids[class->file], pageno, page, err);
 		if (equal < 0 && equal != -ENOENT)
 			return equal;
-		if (equal >= FZ_SIMILAR)
+		ret = equal < 0 ? 0 : is_like(id, class->file, pageno, page, equal, err);
+		if (ret < 0)
+			return ret;
+		if (ret)
 			add_match(m, &id->r, place, pageno, equal);
 	}
 	return 0;
@@ -120,6 +174,9 @@ static int compare_all(struct fz_identify *id, const struct fz_frame *f, const s
 static int set_modified(struct fz_identify *id, struct fz_frame *f, const struct match *m,
 			struct fz_error *err)
 {
+	uint8_t want[FZ_PAGE_SIZE];
+	int ret;
+
 	f->verdict = FZ_VERDICT_MODIFIED;
 	f->page = m->page;
 	f->placed = true;
@@ -136,6 +193,11 @@ static int set_modified(struct fz_identify *id, struct fz_frame *f, const struct
 	f->differ = 0;
 	if (m->page == FZ_NO_PAGE)
 		return 0;
+	ret = original(id, m->file, m->page, want, err);
+	if (ret > 0)
+		return fz_set_bytes(id, f, want, err);
+	if (ret < 0)
+		return ret;
 	return differing_blocks(id, id->file_ids[m->file], m->page,
 				id->r.contents[f->content].page, m->equal, &f->differ, err);
 }

@@ -24,13 +24,11 @@ void fz_say_known(struct fz_identify *id, struct fz_frame *f, uint32_t class, ui
 	f->patched = patched;
 }
 
-int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t class,
-			  uint32_t page, uint64_t base, const struct fz_byte *bytes, uint32_t n,
-			  struct fz_error *err)
+static int keep_bytes(struct fz_frame *f, const struct fz_byte *bytes, uint32_t n,
+		      struct fz_error *err)
 {
 	uint32_t keep = n < FZ_BYTES_MAX ? n : FZ_BYTES_MAX, i;
 
-	(void)id;
 	free(f->bytes);
 	f->bytes = calloc(keep + !keep, sizeof(*bytes));
 	if (!f->bytes)
@@ -41,16 +39,11 @@ int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t c
 	f->differ = 0;
 	for (i = 0; i < n; i++)
 		f->differ |= 1ULL << bytes[i].at / 64;
-	f->verdict = FZ_VERDICT_MODIFIED;
-	f->class = class;
-	f->page = page;
-	f->placed = true;
-	f->base = base;
 	return 0;
 }
 
-int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, uint32_t page,
-		    uint64_t base, const uint8_t *want, struct fz_error *err)
+int fz_set_bytes(struct fz_identify *id, struct fz_frame *f, const uint8_t *want,
+		 struct fz_error *err)
 {
 	const uint8_t *have = id->r.contents[f->content].page;
 	struct fz_byte bytes[FZ_PAGE_SIZE];
@@ -59,7 +52,32 @@ int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, 
 	for (i = 0; i < FZ_PAGE_SIZE; i++)
 		if (have[i] != want[i])
 			bytes[n++] = (struct fz_byte){ i, want[i], have[i] };
-	return fz_say_modified_bytes(id, f, class, page, base, bytes, n, err);
+	return keep_bytes(f, bytes, n, err);
+}
+
+static void set_modified(struct fz_frame *f, uint32_t class, uint32_t page, uint64_t base)
+{
+	f->verdict = FZ_VERDICT_MODIFIED;
+	f->class = class;
+	f->page = page;
+	f->placed = true;
+	f->base = base;
+}
+
+int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t class,
+			  uint32_t page, uint64_t base, const struct fz_byte *bytes, uint32_t n,
+			  struct fz_error *err)
+{
+	(void)id;
+	set_modified(f, class, page, base);
+	return keep_bytes(f, bytes, n, err);
+}
+
+int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, uint32_t page,
+		    uint64_t base, const uint8_t *want, struct fz_error *err)
+{
+	set_modified(f, class, page, base);
+	return fz_set_bytes(id, f, want, err);
 }
 
 void fz_say_why(struct fz_frame *f, enum fz_why why)

@@ -32,7 +32,10 @@
  *			of which that is a page: may, for neither is it known that it
  *			did nor what else the frame held in between; "stays-mixed":
  *			a frame that is mixed for longer than code that patches itself
- *			needs; "stays-mixed-many": the frames of the VM, added up
+ *			needs; "stays-mixed-many": the frames of the VM, added up;
+ *			"misplaced": a page of a known file (path, page) ran at an
+ *			address (in address_space) where the file can't have it;
+ *			where the file is, if it is loaded there at all: load_address
  *	vms[].events	records by type
  *	vms[].programs[]	pages_seen and pages_total count executable 4 KiB pages
  *			of the file; aliases: other paths of the same content;
@@ -81,6 +84,9 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *u);
 json_t *fz_report_finding(const struct fz_report *rep, const struct fz_frame *f);
 json_t *fz_report_event(const struct fz_report *rep, const struct fz_finding *f);
+/* Of these, those about one frame. */
+json_t *fz_report_found(const struct fz_report *rep, const struct fz_finding *f);
+int fz_report_found_text(const struct fz_report *rep, const struct fz_finding *f, FILE *out);
 json_t *fz_report_mixed(const struct fz_report *rep, uint32_t vm);
 /* The same for people: a sentence without its end; lines. 0 or -ENOMEM. */
 int fz_report_event_text(const struct fz_report *rep, const struct fz_finding *f, FILE *out);

@@ -7,6 +7,7 @@
 #include "report.h"
 #include "text.h"
 
+#define BYTES_SHOWN	8
 #define SHOWN_MAX	20	/* unknown groups, gaps, losses: the rest is counted */
 
 struct printer {
@@ -192,6 +193,20 @@ static void programs(struct printer *p, uint32_t vm)
 	free(rows);
 }
 
+/* The first bytes that differ, where they are known. */
+static void bytes(struct printer *p, const struct fz_frame *f)
+{
+	uint32_t i, n = f->nbytes < BYTES_SHOWN ? f->nbytes : BYTES_SHOWN;
+
+	for (i = 0; i < n; i++)
+		fprintf(p->out, "%s0x%03x: %02x, not %02x", i ? "; " : "      at ", f->bytes[i].at,
+			f->bytes[i].found, f->bytes[i].expected);
+	if (f->ndiffer > n && n)
+		fprintf(p->out, "; and %u more", f->ndiffer - n);
+	if (n)
+		fputc('\n', p->out);
+}
+
 static void finding(struct printer *p, const struct fz_frame *f)
 {
 	char *paths = fz_report_frame_paths(p->rep->results, f);
@@ -212,6 +227,7 @@ static void finding(struct printer *p, const struct fz_frame *f)
 		fputs("one of its pages", p->out);
 	fprintf(p->out, "\n      ran at %s at 0x%" PRIx64 " in address space 0x%" PRIx64 "\n",
 		clock_of(p, f->first, t), f->rip, f->cr3);
+	bytes(p, f);
 	free(paths);
 }
 

@@ -180,6 +180,8 @@ json_t *fz_report_event(const struct fz_report *rep, const struct fz_finding *f)
 	case FZ_FINDING_STAYS_MANY:
 		return json_pack("{s:s, s:o, s:o}", "kind", "stays-mixed-many",
 				 "ns", integer(v->mixed_ns), "time", when(rep, f->time));
+	case FZ_FINDING_MISPLACED:
+		return fz_report_found(rep, f);
 	case FZ_FINDING_AUDIT:
 		break;
 	}
@@ -260,6 +262,8 @@ int fz_report_event_text(const struct fz_report *rep, const struct fz_finding *f
 		fprintf(out, "its frames were writable while they ran for %.3f s in all: more than code "
 			"that patches itself needs", r->vms[f->vm].mixed_ns / 1e9);
 		return 0;
+	case FZ_FINDING_MISPLACED:
+		return fz_report_found_text(rep, f, out);
 	case FZ_FINDING_AUDIT:
 		break;
 	}

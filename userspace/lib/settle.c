@@ -108,22 +108,36 @@ static bool one_class(const struct fz_content *c)
 /* Rule 3, where nothing is in doubt: one file, one page, one load address. */
 static int certain_places(struct fz_identify *id, struct fz_places *p)
 {
-	size_t i;
+	struct fz_certain *certain = NULL;
+	size_t i, n = 0, cap = 0;
+	int ret = 0;
 
 	for (i = 0; i < id->r.nframes; i++) {
 		const struct fz_frame *f = &id->r.frames[i];
 		const struct fz_content *c = &id->r.contents[f->content];
 		uint64_t bases[FZ_BASES_MAX];
 
-		if (f->cpl != 3 || c->ncandidates != 1 || c->uncounted)
+		if (f->cpl != 3 || c->ncandidates != 1 || c->uncounted || c->weight < FZ_WEAK)
 			continue;
 		if (fz_place_page(class_file(&id->r, c->candidates[0].class), c->candidates[0].page,
 				  f->rip, bases) != 1)
 			continue;
-		if (add_place(p, f->vm, f->cr3, c->candidates[0].class, bases[0]))
+		if (FZ_GROW(certain, n, cap)) {
+			free(certain);
 			return -ENOMEM;
+		}
+		certain[n++] = (struct fz_certain){
+			{ f->vm, c->candidates[0].class, f->cr3, bases[0] }, i };
 	}
-	return index_places(p);
+	fz_find_misplaced(id, certain, n);
+	for (i = 0; i < n && !ret; i++) {
+		const struct fz_place *at = &certain[i].place;
+
+		if (!id->r.frames[certain[i].frame].misplaced)
+			ret = add_place(p, at->vm, at->cr3, at->class, at->base);
+	}
+	free(certain);
+	return ret ? ret : index_places(p);
 }
 
 struct choice {
@@ -209,11 +223,17 @@ static void decide(const struct fz_identify *id, const struct fz_places *p, stru
 	struct choice best = { 0 };
 	bool chosen = f->cpl == 3 && choose(id, p, f, &best);
 
-	if (chosen) {
+	if (f->misplaced || (!chosen && fz_nowhere(id, f))) {
+		/* A page with little content proves nothing here either. */
+		f->misplaced = c->weight >= FZ_WEAK;
+		f->why = f->misplaced ? FZ_WHY_MISPLACED : FZ_WHY_PADDING;
+	} else if (chosen) {
 		set_known(id, f, best.class, best.page);
 		f->placed = true;
 		f->base = best.base;
-	} else if (one_class(c)) {
+	} else if (!c->weight) {
+		f->why = FZ_WHY_PADDING;
+	} else if (one_class(c) && c->weight >= FZ_WEAK) {
 		set_known(id, f, c->candidates[0].class,
 			  c->ncandidates == 1 ? c->candidates[0].page : FZ_NO_PAGE);
 		if (f->cpl == 3 && c->ncandidates == 1 &&
@@ -282,6 +302,8 @@ static void forget(struct fz_frame *f)
 	f->verdict = FZ_VERDICT_UNKNOWN;
 	f->placed = false;
 	f->patched = false;
+	f->misplaced = false;
+	f->base = 0;
 	free(f->like);
 	f->like = NULL;
 	f->nlike = 0;
@@ -300,12 +322,13 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 	size_t i;
 	int ret;
 
+	for (i = 0; i < r->nframes; i++)
+		forget(&r->frames[i]);
 	if (certain_places(id, p))
 		return fz_fail(err, -ENOMEM, "out of memory");
 	for (i = 0; i < r->nframes; i++) {
 		struct fz_frame *f = &r->frames[i];
 
-		forget(f);
 		if (r->contents[f->content].ncandidates)
 			decide(id, p, f);
 		else
@@ -344,15 +367,48 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 	return 0;
 }
 
+static int by_vm_kind_time(const void *a, const void *b)
+{
+	const struct fz_finding *x = a, *y = b;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* What single frames are a finding for. */
+static int frame_findings(struct fz_identify *id)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < id->r.nframes; i++) {
+		const struct fz_frame *f = &id->r.frames[i];
+
+		if (f->misplaced)
+			ret |= fz_add_finding(id, FZ_FINDING_MISPLACED, f->vm, i, f->first);
+	}
+	return ret;
+}
+
 int fz_identify_settle(struct fz_identify *id, struct fz_error *err)
 {
 	struct fz_places p = { 0 };
 	int ret;
 
 	fz_identify_ungroup(id);
+	id->r.nfindings = 0;
 	ret = settle(id, &p, err);
 	if (!ret)
 		ret = fz_unseen_settle(id, err);
+	if (!ret && frame_findings(id))
+		ret = fz_fail(err, -ENOMEM, "out of memory");
+	if (!ret && id->r.nfindings)
+		qsort(id->r.findings, id->r.nfindings, sizeof(*id->r.findings), by_vm_kind_time);
 	free(p.space);
 	free(p.vm);
 	return ret ? ret : fz_identify_group(id, err);

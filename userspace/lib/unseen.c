@@ -197,7 +197,7 @@ int fz_unseen_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
 	return 0;
 }
 
-static int finding(struct fz_identify *id, enum fz_finding_kind kind, uint32_t vm, size_t at,
+int fz_add_finding(struct fz_identify *id, enum fz_finding_kind kind, uint32_t vm, size_t at,
 		   uint64_t time)
 {
 	if (FZ_GROW(id->r.findings, id->r.nfindings, id->findings_cap))
@@ -207,30 +207,16 @@ static int finding(struct fz_identify *id, enum fz_finding_kind kind, uint32_t v
 	return 0;
 }
 
-static int by_vm_kind_time(const void *a, const void *b)
-{
-	const struct fz_finding *x = a, *y = b;
-
-	if (x->vm != y->vm)
-		return x->vm < y->vm ? -1 : 1;
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	if (x->time != y->time)
-		return x->time < y->time ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
-}
-
 int fz_unseen_settle(struct fz_identify *id, struct fz_error *err)
 {
 	struct fz_results *r = &id->r;
 	size_t i;
 	int ret = 0;
 
-	r->nfindings = 0;
 	for (i = 0; i < r->nvms; i++) {
 		r->vms[i].mixed_open = 0;
 		if (r->vms[i].stay.since)
-			ret |= finding(id, FZ_FINDING_STAYS_MANY, i, 0, r->vms[i].stay.since);
+			ret |= fz_add_finding(id, FZ_FINDING_STAYS_MANY, i, 0, r->vms[i].stay.since);
 	}
 	for (i = 0; i < r->nmixed; i++) {
 		struct fz_mixed_frame *m = &r->mixed[i];
@@ -242,17 +228,13 @@ int fz_unseen_settle(struct fz_identify *id, struct fz_error *err)
 			stay(&s, r->vms[m->vm].last - m->open, r->vms[m->vm].last, 1);
 		}
 		if (s.since)
-			ret |= finding(id, FZ_FINDING_STAYS, m->vm, i, s.since);
+			ret |= fz_add_finding(id, FZ_FINDING_STAYS, m->vm, i, s.since);
 	}
 	for (i = 0; i < r->ndrifted; i++)
-		ret |= finding(id, FZ_FINDING_DRIFT, r->drifted[i].vm, i, r->drifted[i].time);
+		ret |= fz_add_finding(id, FZ_FINDING_DRIFT, r->drifted[i].vm, i, r->drifted[i].time);
 	for (i = 0; i < r->naudited; i++)
-		ret |= finding(id, FZ_FINDING_AUDIT, r->audited[i].vm, i, r->audited[i].first);
-	if (ret)
-		return OUT_OF_MEMORY(err);
-	if (r->nfindings)
-		qsort(r->findings, r->nfindings, sizeof(*r->findings), by_vm_kind_time);
-	return 0;
+		ret |= fz_add_finding(id, FZ_FINDING_AUDIT, r->audited[i].vm, i, r->audited[i].first);
+	return ret ? OUT_OF_MEMORY(err) : 0;
 }
 
 void fz_unseen_free(struct fz_identify *id)
