@@ -24,7 +24,8 @@
  *     (rule 4 left it open), has an executable page with at least FZ_SIMILAR of
  *     FZ_SKETCH blocks equal, is a modified page of that file, or of one of those
  *     that are equally like it. Where the file's page is at hand, most of its 64-byte
- *     blocks must be equal instead, and each byte that differs is told. Its frame stays unknown; the program is modified.
+ *     blocks must be equal instead, and each byte that differs is told. Its frame
+ *     stays unknown; the program is modified.
  *  6. A page in user mode where no file that has it can have it is misplaced: not at
  *     the address of a file that is linked to one, or where the file would begin below
  *     zero. So is one whose load address makes its file overlap with itself, where most

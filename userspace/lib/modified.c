@@ -54,7 +54,8 @@ static int original(struct fz_identify *id, uint32_t file, uint32_t pageno, uint
 	if (stored)
 		ret = fz_hashdb_page(id->db, id->file_ids[file], pageno, want, err);
 	else
-		ret = id->source && id->source(id->source_arg, f->sha256, pageno, want) ? 0 : -ENOENT;
+		ret = id->source && id->source(id->source_arg, f->sha256, pageno, want) ?
+		      0 : -ENOENT;
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	ret = fz_hashdb_lookup(id->db, XXH64(want, FZ_PAGE_SIZE, 0), want, refs, FZ_REFS_MAX, &n,

@@ -216,7 +216,8 @@ int fz_unseen_settle(struct fz_identify *id, struct fz_error *err)
 	for (i = 0; i < r->nvms; i++) {
 		r->vms[i].mixed_open = 0;
 		if (r->vms[i].stay.since)
-			ret |= fz_add_finding(id, FZ_FINDING_STAYS_MANY, i, 0, r->vms[i].stay.since);
+			ret |= fz_add_finding(id, FZ_FINDING_STAYS_MANY, i, 0,
+					      r->vms[i].stay.since);
 	}
 	for (i = 0; i < r->nmixed; i++) {
 		struct fz_mixed_frame *m = &r->mixed[i];
@@ -231,9 +232,11 @@ int fz_unseen_settle(struct fz_identify *id, struct fz_error *err)
 			ret |= fz_add_finding(id, FZ_FINDING_STAYS, m->vm, i, s.since);
 	}
 	for (i = 0; i < r->ndrifted; i++)
-		ret |= fz_add_finding(id, FZ_FINDING_DRIFT, r->drifted[i].vm, i, r->drifted[i].time);
+		ret |= fz_add_finding(id, FZ_FINDING_DRIFT, r->drifted[i].vm, i,
+				      r->drifted[i].time);
 	for (i = 0; i < r->naudited; i++)
-		ret |= fz_add_finding(id, FZ_FINDING_AUDIT, r->audited[i].vm, i, r->audited[i].first);
+		ret |= fz_add_finding(id, FZ_FINDING_AUDIT, r->audited[i].vm, i,
+				      r->audited[i].first);
 	return ret ? OUT_OF_MEMORY(err) : 0;
 }
 
