@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * evil.S - answers each byte of stdin with one: two pages of code that run anywhere
+ *
+ * KEY: what a byte is changed with; FILL: what the rest of the pages is.
+ */
+	.text
+	.globl	_start
+_start:
+	sub	$64, %rsp
+1:	xor	%eax, %eax		/* read */
+	xor	%edi, %edi
+	mov	%rsp, %rsi
+	mov	$1, %edx
+	syscall
+	cmp	$1, %rax
+	jne	2f
+	mov	(%rsp), %al
+	call	change
+	mov	%al, (%rsp)
+	mov	$1, %eax		/* write */
+	mov	$1, %edi
+	mov	%rsp, %rsi
+	mov	$1, %edx
+	syscall
+	jmp	1b
+2:	mov	$60, %eax		/* exit */
+	xor	%edi, %edi
+	syscall
+	.balign	4096, FILL
+change:
+	xor	$KEY, %al
+	ret
+	.balign	4096, FILL
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""judge.py - what FitzRoy said of the attack guest against the guest's own account
+
+	judge.py --truth FILE --frames FILE --report FILE
+
+truth:	lines of JSON from attack/account.c and hook.c
+frames:	fitzroy report --format frames
+report:	fitzroy report --format json
+
+A page is told by its frame and its XXH64, computed here from the account's bytes.
+Prints a line for each test, "ok NAME" or "not ok NAME: WHY", then the figures after "#".
+"""
+import argparse
+import collections
+import ctypes
+import ctypes.util
+import json
+import os
+import sys
+
+PAGE = 4096
+ATTACK, CAT = "/opt/attack/attack", "/bin/cat"
+
+# What the report must say of an attack's pages: the frame's verdict, a word of its reason,
+# and the program that it names beside the unknown code.
+USER = {
+    "libc-byte": ("modified", "", None),
+    "libc-disk": ("modified", "", None),
+    "inject": ("unknown", "user mode", CAT),
+    "wx": ("unknown", "user mode", ATTACK),
+    "memfd": ("unknown", "user mode", None),
+    "deleted": ("unknown", "user mode", None),
+    "packed": ("unknown", "user mode", None),
+    "hollow": ("unknown", "user mode", CAT),
+    "forged": ("unknown", "XXH64", None),
+}
+# Twins, and whose the code is that they ran.
+TWINS = {
+    "libc-byte": "libc.so.6", "libc-disk": "libc.so.6", "inject": "libz.so.1.2.13", "wx": None,
+    "memfd": "cat", "deleted": "cat", "packed": None, "hollow": "cat", "forged": "good",
+    "watcher": None,
+}
+# Attacks on the kernel, and whether they change code of it that runs.
+KERNEL = {"hide-ftrace": False, "hide-pointer": False, "hook-inline": True, "hook-site": True,
+          "hook-table": False}
+CONTROLS = {"static-key", "bpf"}
+
+
+class Judge:
+    def __init__(self, truth, frames, report):
+        lib = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
+        self.xxh64 = lib.XXH64
+        self.xxh64.restype = ctypes.c_uint64
+        self.xxh64.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64)
+        self.problems = []  # of the test that runs
+        self.n = collections.Counter()
+        with open(truth, "rb") as f:
+            text = f.read().split(b"\0", 1)[0].decode()
+        self.truth = [json.loads(line) for line in text.splitlines()]
+        with open(frames) as f:
+            self.frames = [json.loads(line) for line in f]
+        with open(report) as f:
+            self.vm, = json.load(f)["vms"]
+        self.at = collections.defaultdict(list)
+        self.by_hash = collections.defaultdict(list)
+        for f in self.frames:
+            self.at[f["gfn"], f["hash"]].append(f)
+            self.by_hash[f["hash"]].append(f)
+        for t in self.truth:
+            if "bytes" in t:
+                page = bytes.fromhex(t["bytes"])
+                t["xxh64"] = f"{self.xxh64(page, len(page), 0):016x}"
+
+    def wrong(self, what):
+        self.problems.append(what)
+
+    def lines(self, role, step=None, twin=None):
+        return [t for t in self.truth if t["role"] == role and step in (None, t.get("step")) and
+                twin in (None, t.get("twin"))]
+
+    def captured(self, t):
+        return self.at[t["gfn"], t["xxh64"]]
+
+    def account(self):
+        """It is whole, and each step did what it should."""
+        done = self.lines("done")
+        if not done or done[0]["failed"]:
+            self.wrong(f"the guest's account is not whole: {done}")
+        ended = {(t["step"], t["twin"]): t["status"] for t in self.lines("end")}
+        want = {(s, 0) for s in (*USER, *KERNEL, *CONTROLS)} | {(s, 1) for s in TWINS}
+        if set(ended) != want or any(ended.values()):
+            self.wrong(f"steps missing or failed: {want ^ set(ended)} {ended}")
+
+    def attack(self, step):
+        verdict, reason, beside = USER[step]
+        ran = self.lines("ran", step, 0)
+        if not ran:
+            self.wrong(f"{step}: nothing in the account")
+        for t in ran:
+            frames = [f for f in self.captured(t) if f["cpl"] == 3]
+            self.n["attack_pages"] += 1
+            if not frames:
+                self.wrong(f"{step}: ran and was not captured: {t['gfn']} {t['addr']}")
+            for f in frames:
+                if f["verdict"] != verdict or reason not in (f["reason"] or ""):
+                    self.wrong(f"{step}: {f} should be {verdict} {reason}")
+                elif beside:
+                    self.beside(step, f, beside)
+        for t in self.lines("changed", step, 0):
+            self.changed(step, t)
+
+    def beside(self, step, f, program):
+        """The report names the program whose address space it is."""
+        groups = [u for u in self.vm["unknown"] if u["address_space"] == f["cr3"]]
+        if not any(program in u["beside"] for u in groups):
+            self.wrong(f"{step}: not said to be beside {program}: {groups}")
+
+    def changed(self, step, t):
+        """One finding for the byte, of the file that has it, at its place."""
+        gfns = {r["gfn"] for r in self.lines("ran", step, 0)}
+        found = [x for x in self.findings() if x["kind"] == "modified" and x["gfn"] in gfns]
+        page, offset = divmod(t["offset"], PAGE)
+        if len(found) != 1 or os.path.basename(found[0]["path"]) != os.path.basename(t["file"]) or \
+                found[0]["page"] != page or offset // 256 not in found[0]["blocks"]:
+            self.wrong(f"{step}: byte {t['offset']} of {t['file']} is not the one finding: {found}")
+            return
+        exact = found[0].get("changes")
+        if exact and exact != [{"offset": offset, "expected": t["old"], "found": t["new"]}]:
+            self.wrong(f"{step}: {exact} is not {t['old']} -> {t['new']} at {offset}")
+
+    def twin(self, step):
+        """All that ran of it is known, and known as what it is."""
+        lines = self.lines("ran", step, 1) + self.lines("mapped", step, 1)
+        frames = [f for t in lines for f in self.captured(t) if f["cpl"] == 3]
+        name = TWINS[step]
+        if (name is None) != (not lines) or (lines and not frames):
+            self.wrong(f"{step} twin: {len(lines)} pages, {len(frames)} of them captured")
+        for f in frames:
+            self.n["twin_frames"] += 1
+            if f["verdict"] != "known" or os.path.basename(f["path"]) != name:
+                self.wrong(f"{step} twin: {f} should be {name}")
+
+    def kernel(self, step):
+        handlers = self.lines("handler", step)
+        if not handlers:
+            self.wrong(f"{step}: nothing in the account")
+        for t in handlers:
+            frames = [f for f in self.captured(t) if f["cpl"] == 0]
+            self.n["handler_pages"] += 1
+            if not frames:
+                self.wrong(f"{step}: the module's code ran and was not captured: {t}")
+            for f in frames:
+                if f["verdict"] != "unknown":
+                    self.wrong(f"{step}: {f} should be unknown")
+        for t in self.lines("kernel", step):
+            frames = [f for f in self.captured(t) if f["cpl"] == 0]
+            if bool(frames) != KERNEL[step]:
+                self.wrong(f"{step}: {t['symbol']}: captured {len(frames)} times")
+            for f in frames:
+                self.n["kernel_pages"] += 1
+                if f["verdict"] not in ("unknown", "modified"):
+                    self.wrong(f"{step}: {f} should be modified")
+
+    def malicious(self):
+        """(gfn, hash) and hash of all that is an attack's."""
+        out = set()
+        for t in self.truth:
+            if "xxh64" in t and not t["twin"]:
+                out.add((t["gfn"], t["xxh64"]))
+        return out
+
+    def misidentified(self):
+        forged = {t["xxh64"] for t in self.lines("ran", "forged", 0)}
+        for gfn, digest in sorted(self.malicious()):
+            frames = self.at[gfn, digest] if digest in forged else self.by_hash[digest]
+            for f in frames:
+                if f["verdict"] in ("known", "ambiguous"):
+                    self.wrong(f"code of an attack is said to be {f['path']}: {f}")
+
+    def findings(self):
+        for p in self.vm["programs"]:
+            yield from p["findings"]
+        yield from self.vm["findings"]
+
+    def accused(self):
+        """Each finding is about a page of an attack."""
+        malicious = self.malicious()
+        for x in self.findings():
+            self.n["findings"] += 1
+            if (x.get("gfn"), x.get("hash")) not in malicious:
+                self.wrong(f"a finding about what is no attack: {x}")
+
+    def unexplained(self):
+        """Unknown user-mode code that is neither an attack's nor generated, by page of address."""
+        malicious = self.malicious()
+        for f in self.frames:
+            if f["cpl"] == 3 and f["verdict"] in ("unknown", "modified") and \
+                    (f["gfn"], f["hash"]) not in malicious:
+                self.n["other_unknown"] += 1
+                print(f"# unknown: {f['rip']} cr3 {f['cr3']} gfn {f['gfn']} {f['reason']}")
+
+    def test(self, name, check, *arg):
+        self.problems = []
+        check(*arg)
+        print(f"not ok {name}: {'; '.join(self.problems[:5])}" if self.problems else f"ok {name}")
+
+    def all(self):
+        self.test("the guest's account is whole, each step worked", self.account)
+        for step in USER:
+            self.test(f"{step} is found", self.attack, step)
+        for step in TWINS:
+            self.test(f"the clean twin of {step} is known", self.twin, step)
+        for step in KERNEL:
+            self.test(f"{step} is found", self.kernel, step)
+        self.test("no code of an attack is identified", self.misidentified)
+        self.test("no finding about anything else", self.accused)
+        self.unexplained()
+        print("#", json.dumps(dict(self.n)))
+
+
+def main():
+    opt = argparse.ArgumentParser()
+    for name in ("truth", "frames", "report"):
+        opt.add_argument("--" + name, required=True)
+    opt = opt.parse_args()
+    Judge(opt.truth, opt.frames, opt.report).all()
+
+
+main()
