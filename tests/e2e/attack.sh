@@ -59,7 +59,7 @@ if [ -z "${FZ_RECORDED-}" ]; then
 	"$here/attack/build" "$kver" "$run" >"$dir/build.log" 2>&1 || bail "the guest was not built: $(tail -n 1 "$dir/build.log")"
 	{ read -r kernel; read -r disk; } <"$run/paths"
 	truncate -s 8M "$run/truth.img"
-	"$here/../../scripts/nested" --out "$run" --cpu "$cpu" --host-kernel "$kver" --no-report --timeout 300 \
+	"$here/../../scripts/nested" --out "$run" --cpu "$cpu" --host-kernel "$kver" --no-report --timeout 600 \
 		--guest-kernel "$kernel" --guest-initrd "$run/initrd" --guest-disk "$disk" --guest-out "$run/truth.img" \
 		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off attack.suite" >"$dir/run.log" 2>&1
 	rc=$?
