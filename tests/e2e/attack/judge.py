@@ -25,7 +25,7 @@ ATTACK, CAT = "attack", "cat"
 # What the report must say of an attack's pages: the frame's verdict, a word of its reason,
 # and the program that it names beside the unknown code.
 USER = {
-    "libc-byte": ("modified", "", None),
+    "libc-byte": ("modified unknown", "", None),
     "libc-disk": ("modified", "", None),
     "inject": ("unknown", "user mode", CAT),
     "wx": ("unknown", "user mode", ATTACK),
@@ -93,7 +93,7 @@ class Judge:
             self.wrong(f"steps missing or failed: {want ^ set(ended)} {ended}")
 
     def attack(self, step):
-        verdict, reason, beside = USER[step]
+        verdicts, reason, beside = USER[step]
         ran = self.lines("ran", step, 0)
         if not ran:
             self.wrong(f"{step}: nothing in the account")
@@ -103,18 +103,31 @@ class Judge:
             if not frames:
                 self.wrong(f"{step}: ran and was not captured: {t['gfn']} {t['addr']}")
             for f in frames:
-                if f["verdict"] != verdict or reason not in (f["reason"] or ""):
-                    self.wrong(f"{step}: {f} should be {verdict} {reason}")
-                elif beside:
+                if f["verdict"] not in verdicts or reason not in (f["reason"] or ""):
+                    self.wrong(f"{step}: {f} should be {verdicts} {reason}")
+                elif f["verdict"] == "unknown":
                     self.beside(step, f, beside)
+        # Of pages that ran before elsewhere no file is placed in this address space: unknown.
         for t in self.lines("changed", step, 0):
-            self.changed(step, t)
+            if "modified" in verdicts and "unknown" not in verdicts or any(
+                    f["verdict"] == "modified" for r in ran for f in self.captured(r)):
+                self.changed(step, t)
 
     def beside(self, step, f, program):
-        """The report names the program whose address space it is."""
-        groups = [u for u in self.vm["unknown"] if u["address_space"] == f["cr3"]]
-        if not any(program == os.path.basename(p) for u in groups for p in u["beside"]):
-            self.wrong(f"{step}: not said to be beside {program}: {groups}")
+        """The report names the program whose address space it is, if it saw it run there.
+
+        What ran before in another address space is not logged again.
+        """
+        seen = {g["path"] for g in self.frames if g["cr3"] == f["cr3"] and g["verdict"] == "known"}
+        for u in self.vm["unknown"]:
+            if u["address_space"] != f["cr3"] or u["reason"] != f["reason"]:
+                continue
+            ran = [path for path in seen if os.path.basename(path) == program]
+            if not set(u["beside"]) <= seen or (len(u["beside"]) < 4 and not set(ran) <= set(u["beside"])):
+                self.wrong(f"{step}: {u} should be beside {sorted(seen)}")
+            self.n["beside"] += bool(ran)
+            return
+        self.wrong(f"{step}: {f} is in no group of unknown code")
 
     def changed(self, step, t):
         """One finding for the byte, of the file that has it, at its place."""

@@ -67,23 +67,30 @@ static int module_listed(const char *name)
 }
 
 /*
- * What the module should have done:
+ * What the module should have done; the others, loaded before it, go on.
  *	ftrace, pointer		a process is in no listing of /proc
  *	inline, site		getpgid, getsid say what their replacement says
  *	table			nothing: the kernel calls no system call by the table
- *	watch			(known) all as before
+ *	watch			(known) nothing
  */
 static int effect(const char *mode, pid_t hidden)
 {
-	int hides = !strcmp(mode, "ftrace") || !strcmp(mode, "pointer");
 	long pgid = syscall(SYS_getpgid, 0), sid = syscall(SYS_getsid, 0);
 	long pgrp = syscall(SYS_getpgrp);
+	int seen = listed(hidden);
 
-	printf("attack: %s: getpgid %ld getsid %ld getpgrp %ld listed %d\n", step, pgid, sid, pgrp,
-	       listed(hidden));
-	return listed(hidden) == hides || kill(hidden, 0) ||
-		(pgid == 0x5eed) != !strcmp(mode, "inline") || (sid == 0x5eed) != !strcmp(mode, "site") ||
-		pgrp == 0x5eed;
+	printf("attack: %s: getpgid %ld getsid %ld getpgrp %ld listed %d\n", step, pgid, sid, pgrp, seen);
+	if (kill(hidden, 0) || pgrp == 0x5eed)
+		return 1;
+	if (!strcmp(mode, "ftrace") || !strcmp(mode, "pointer"))
+		return seen;
+	if (!strcmp(mode, "inline"))
+		return !seen || pgid != 0x5eed || sid == 0x5eed;
+	if (!strcmp(mode, "site"))
+		return !seen || sid != 0x5eed;
+	if (!strcmp(mode, "watch"))
+		return !seen || pgid == 0x5eed || sid == 0x5eed;
+	return !seen;
 }
 
 int module(const char *file, const char *mode)
