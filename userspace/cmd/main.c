@@ -24,6 +24,8 @@ static const struct command {
 	  "FILE|--live [--format text|json|frames] [--frames OUT] [--db FILE]\n"
 	  "                      [--user NAME]",
 	  "what ran: programs, packages, versions, coverage" },
+	{ "dump", cmd_dump, "FILE -o DIR [--db FILE] [--user NAME]",
+	  "the contents of frames that were not identified, into a new directory" },
 	{ "verify", cmd_verify, "FILE [--pubkey FILE] [--json] [--user NAME]",
 	  "is a log whole, unbroken and sealed; what was lost" },
 	{ "status", cmd_status, "[--json]", "counters, in total and by VM" },

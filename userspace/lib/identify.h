@@ -35,6 +35,15 @@
  *  7. A page with next to no content (fewer than FZ_WEAK blocks of 64 bytes that are no
  *     pattern) is known only by rule 4, in the place that others prove. Else it is
  *     ambiguous; with no content at all, unknown.
+ *  8. Unknown user code in an address space where a program ran that is known to
+ *     generate code (generated.c has the list) is generated code: unknown still, but
+ *     counted apart.
+ *  9. Other unknown user code is a finding if the same address space wrote to its frame
+ *     in user mode before it ran there (layer: packers, droppers; only seen in frames
+ *     that had been executed before), or if it ran between two pages of a known program
+ *     that is loaded at just that address nowhere else in the VM (foreign: injected, or
+ *     a library that nobody knows). A program that is unknown from its first page on
+ *     is neither, wherever it comes from; it is just unknown.
  *
  * Files can differ and still have the same code (ls, dir and vdir do): what they
  * run is ambiguous, though file page, load address and package may be certain.
@@ -81,6 +90,7 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_LOADER,
 	FZ_WHY_PADDING,
 	FZ_WHY_MISPLACED,
+	FZ_WHY_GENERATED,
 	FZ_WHYS,
 };
 
@@ -119,6 +129,10 @@ struct fz_frame {
 	/* set by fz_identify_settle() */
 	uint8_t verdict, why;
 	bool placed;		/* @base is known */
+	bool written;		/* by its own address space, in user mode, before it ran ... */
+	uint64_t writer;	/* ... from there */
+	bool foreign;		/* rule 9 */
+	uint32_t origin;	/* class of the program of rules 8 and 9, or FZ_NO_CLASS */
 	bool misplaced;		/* rule 6; @base, if set, is where its file is */
 	bool patched;		/* known, but for bytes that its system patches as the file tells */
 	uint64_t differ;	/* modified: bit i = 64-byte block i differs, or may */
@@ -187,12 +201,15 @@ enum fz_finding_kind {
 	FZ_FINDING_STAYS,	/* .mixed: a frame stays mixed */
 	FZ_FINDING_STAYS_MANY,	/* the VM's frames, added up, do; @at is nothing */
 	FZ_FINDING_MISPLACED,	/* .frames: rule 6 */
+	FZ_FINDING_LAYER,	/* .frames: rule 9, written by itself */
+	FZ_FINDING_FOREIGN,	/* .frames, the first of @count: rule 9, in a known program */
 };
 
 struct fz_finding {
 	enum fz_finding_kind kind;
 	uint32_t vm, at;
 	uint64_t time;
+	uint64_t count;
 };
 
 struct fz_results_vm {
@@ -211,6 +228,7 @@ struct fz_results_vm {
 	/* of frames */
 	uint64_t frames, known, ambiguous, unknown, modified, mixed;
 	uint64_t patched;		/* of the known */
+	uint64_t generated;		/* of the unknown: rule 8 */
 	uint64_t not_compared;		/* unknown pages that were not kept */
 };
 
@@ -232,7 +250,8 @@ struct fz_unknown {
 	uint32_t vm;
 	enum fz_why why;
 	bool has_space;
-	uint64_t space, frames, first, rip;
+	uint64_t space, frames, first, last, rip;
+	uint32_t origin;	/* generated: the program's class, else FZ_NO_CLASS */
 	uint32_t nbeside;
 	uint32_t beside[4];	/* programs of that address space */
 };
@@ -265,6 +284,9 @@ void fz_identify_free(struct fz_identify *id);
  */
 typedef int (*fz_page_source)(void *arg, const uint8_t sha256[32], uint32_t page, uint8_t *buf);
 void fz_identify_reference(struct fz_identify *id, fz_page_source source, void *arg);
+
+/* Rule 8: another program, a shell pattern of its path or of the last part of it. */
+int fz_identify_generator(struct fz_identify *id, const char *pattern, struct fz_error *err);
 
 /* A sink; @arg is the identifier. */
 int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err);

@@ -37,6 +37,14 @@ struct fz_identify {
 	struct fz_index by_mixed, by_since, by_audited;
 	size_t kept_user, kept_other;
 	uint32_t last_vm;
+	struct fz_generators *generators;
+	struct fz_written {
+		uint32_t vm;
+		bool user;
+		uint64_t gfn, cr3, rip;
+	} *written;
+	size_t nwritten, written_cap;
+	struct fz_index by_written;
 	fz_page_source source;
 	void *source_arg;
 	void *oracle_state[4];		/* FZ_ORACLES at most */
@@ -96,6 +104,8 @@ struct fz_certain {
 
 /* misplaced.c. Mark those of @c that are misplaced; it is sorted. */
 void fz_find_misplaced(struct fz_identify *id, struct fz_certain *c, size_t n);
+/* Is it no place where every process has it that is not randomized? */
+bool fz_random_base(uint64_t base);
 /* No file that has @f's content can have it there. */
 bool fz_nowhere(const struct fz_identify *id, const struct fz_frame *f);
 
@@ -124,10 +134,19 @@ void fz_identify_ungroup(struct fz_identify *id);
 /* Rule 5 for one unknown frame, against the sorted places of rules 3 and 4. */
 struct fz_places {
 	struct fz_place *space, *vm;	/* by address space; by VM, with cr3 = 0 */
+	uint32_t *spaces;		/* of each of @vm: address spaces that have it */
 	size_t n, cap, nvm;
 };
 int fz_find_modified(struct fz_identify *id, const struct fz_places *p, struct fz_frame *f,
 		     struct fz_error *err);
+/* generated.c: rules 8 and 9, once all else is decided. */
+int fz_find_generated(struct fz_identify *id, const struct fz_places *p, struct fz_error *err);
+void fz_generators_free(struct fz_identify *id);
+/* written.c. Was the frame of this execution written by the same process? From where. */
+int fz_written_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
+		   struct fz_error *err);
+bool fz_written_take(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec, uint64_t *rip);
+
 int fz_place_order(const void *a, const void *b);
 
 static inline const struct fz_hashdb_file *class_file(const struct fz_results *r, uint32_t class)

@@ -9,7 +9,7 @@
  * Where Linux loads what is not randomized: there, one process after another has the
  * same CR3 and nearly the same load addresses.
  */
-static bool randomized(uint64_t base)
+bool fz_random_base(uint64_t base)
 {
 	static const uint64_t from[] = { 0, 0x2aaaaaaaa000, 0x555555554000, 0x7fff00000000 };
 	size_t i;
@@ -89,13 +89,13 @@ static void find_overlaps(struct fz_results *r, struct fz_certain *c, size_t n)
 	uint64_t base = main_base(c, n), size = span(class_file(r, c->place.class));
 	size_t i;
 
-	if (!base || !randomized(base))
+	if (!base || !fz_random_base(base))
 		return;
 	for (i = 0; i < n; i++) {
 		uint64_t b = c[i].place.base, d = b > base ? b - base : base - b;
 		struct fz_frame *f = &r->frames[c[i].frame];
 
-		if (!d || d >= size || !randomized(b) || !near_in_time(r, c, n, base, f))
+		if (!d || d >= size || !fz_random_base(b) || !near_in_time(r, c, n, base, f))
 			continue;
 		f->misplaced = true;
 		f->base = base;

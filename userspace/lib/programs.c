@@ -273,8 +273,10 @@ static int add_unknown(struct grouping *g, const struct fz_frame *f)
 		at = r->nunknowns++;
 		r->unknowns[at] = (struct fz_unknown){ .vm = f->vm, .why = f->why,
 			.has_space = has_space, .space = space, .first = f->first,
-			.rip = f->rip };
+			.rip = f->rip, .origin = f->origin };
 	}
+	if (f->first > r->unknowns[at].last)
+		r->unknowns[at].last = f->first;
 	r->unknowns[at].frames++;
 	return 0;
 }

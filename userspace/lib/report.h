@@ -17,7 +17,9 @@
  *			a distinct (gfn, content, address space) that was captured;
  *			modified: those of the unknown that are a changed page of a
  *			program; patched: those of the identified that are the file's
- *			but for what its system patches as the file tells; mixed:
+ *			but for what its system patches as the file tells; generated:
+ *			those of the unknown that are beside a program known to generate
+ *			code; mixed:
  *			frames that had X and W at once, which were
  *			not covered after their snapshot; changed: CHANGED records,
  *			the host having changed an executed frame, seen in time;
@@ -35,7 +37,12 @@
  *			needs; "stays-mixed-many": the frames of the VM, added up;
  *			"misplaced": a page of a known file (path, page) ran at an
  *			address (in address_space) where the file can't have it;
- *			where the file is, if it is loaded there at all: load_address
+ *			where the file is, if it is loaded there at all: load_address;
+ *			"layer": unknown user code in a frame that the same address
+ *			space had written to in user mode, from written_from; "foreign":
+ *			unknown user code (frames: how much of it; the address is that of
+ *			the first) in the known program path, which is not known to
+ *			generate code. fitzroy dump has the contents, by hash
  *	vms[].events	records by type
  *	vms[].programs[]	pages_seen and pages_total count executable 4 KiB pages
  *			of the file; aliases: other paths of the same content;
@@ -48,7 +55,9 @@
  *			not at hand, else runs of bytes: offset in the page, expected,
  *			found (hex); differing_bytes: how many there are in all
  *	vms[].unknown[]	modified frames are not here; kind: the reason in a word;
- *			beside: programs that ran in the same address space
+ *			beside: programs that ran in the same address space; origin:
+ *			of generated code, the program that is known to generate it, and
+ *			per_second: frames per second from the first to the last
  *	vms[].not_compared	unknown pages that were not kept, so not compared
  *
  * Times are RFC 3339, UTC, from the log's own pair of clocks. Addresses are hex

@@ -75,13 +75,61 @@ static json_t *frame_json(const struct fz_report *rep, const char *kind, const s
 			 "time", when(rep, f->first));
 }
 
+static const char *origin(const struct fz_results *r, const struct fz_frame *f)
+{
+	return f->origin == FZ_NO_CLASS ? "" : r->files[r->classes[f->origin].file].path;
+}
+
+static json_t *code_json(const struct fz_report *rep, const struct fz_finding *found)
+{
+	const struct fz_frame *f = &rep->results->frames[found->at];
+	json_t *j;
+
+	if (found->kind == FZ_FINDING_LAYER) {
+		j = frame_json(rep, "layer", f);
+		if (j)
+			json_object_set_new(j, "written_from", hex(f->writer));
+		return j;
+	}
+	j = frame_json(rep, "foreign", f);
+	if (j) {
+		json_object_set_new(j, "frames", json_integer(found->count));
+		json_object_set_new(j, "path", fz_report_string(origin(rep->results, f)));
+	}
+	return j;
+}
+
+static int code_text(const struct fz_report *rep, const struct fz_finding *found, FILE *out)
+{
+	const struct fz_frame *f = &rep->results->frames[found->at];
+	char t[FZ_TIME_TEXT], *s;
+
+	if (found->kind == FZ_FINDING_LAYER) {
+		fprintf(out, "unknown code ran at 0x%" PRIx64 " in address space 0x%" PRIx64
+			" at %s, in a frame that the same address space had written to from 0x%"
+			PRIx64, f->rip, f->cr3, clock_of(rep, f->first, t), f->writer);
+		return 0;
+	}
+	s = fz_text_plain(origin(rep->results, f));
+	if (!s)
+		return -ENOMEM;
+	fprintf(out, "unknown code ran within %s, at 0x%" PRIx64 " in address space 0x%" PRIx64
+		" at %s (%" PRIu64 " frame%s)", s, f->rip, f->cr3, clock_of(rep, f->first, t),
+		found->count, found->count == 1 ? "" : "s");
+	free(s);
+	return 0;
+}
+
 json_t *fz_report_found(const struct fz_report *rep, const struct fz_finding *found)
 {
 	const struct fz_results *r = rep->results;
 	const struct fz_frame *f = &r->frames[found->at];
 	const struct fz_content *c = &r->contents[f->content];
-	json_t *j = frame_json(rep, "misplaced", f);
+	json_t *j;
 
+	if (found->kind != FZ_FINDING_MISPLACED)
+		return code_json(rep, found);
+	j = frame_json(rep, "misplaced", f);
 	if (!j)
 		return NULL;
 	json_object_set_new(j, "path", paths(r, f));
@@ -97,6 +145,8 @@ int fz_report_found_text(const struct fz_report *rep, const struct fz_finding *f
 	const struct fz_frame *f = &r->frames[found->at];
 	char t[FZ_TIME_TEXT];
 
+	if (found->kind != FZ_FINDING_MISPLACED)
+		return code_text(rep, found, out);
 	fputs("a page of ", out);
 	if (put_paths(r, f, out))
 		return -ENOMEM;

@@ -287,7 +287,8 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *u)
 {
 	const struct fz_results *r = rep->results;
-	json_t *beside = json_array();
+	double s = (u->last - u->first) / 1e9;
+	json_t *beside = json_array(), *j;
 	uint32_t i;
 
 	for (i = 0; beside && i < u->nbeside; i++) {
@@ -296,11 +297,18 @@ json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *
 
 		json_array_append_new(beside, fz_report_string(r->files[c->file].path));
 	}
-	return json_pack("{s:o, s:I, s:o, s:o, s:s, s:s, s:o}",
+	j = json_pack("{s:o, s:I, s:o, s:o, s:s, s:s, s:o}",
 			 "address_space", u->has_space ? hex(u->space) : json_null(),
 			 "frames", (json_int_t)u->frames, "first_seen", when(rep, u->first),
 			 "rip", hex(u->rip), "reason", fz_why_text(u->why),
 			 "kind", fz_why_name(u->why), "beside", beside);
+	if (j && u->origin != FZ_NO_CLASS) {
+		json_object_set_new(j, "origin",
+				    fz_report_string(r->files[r->classes[u->origin].file].path));
+		json_object_set_new(j, "per_second",
+				    s > 0 ? json_real((u->frames - 1) / s) : json_null());
+	}
+	return j;
 }
 
 /* -------------------------------------------------------------------- whole */
@@ -362,7 +370,7 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			json_object_set_new(events, fz_rec_name(i), count(v->events[i]));
 	json_object_set_new(events, "late", count(v->late));
 	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:o,"
-			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o,"
+			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o,"
 			 " s:o}",
 			 "id", count(v->id), "name", fz_report_string(v->comm),
 			 "pid", (json_int_t)v->pid, "vcpus", (json_int_t)v->vcpus,
@@ -374,6 +382,7 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			 "mixed", count(v->mixed), "drift", count(v->events[FZ_REC_DRIFT]),
 			 "changed", count(v->events[FZ_REC_CHANGED]),
 			 "modified", count(v->modified), "patched", count(v->patched),
+			 "generated", count(v->generated),
 			 "events", events, "programs", programs, "unknown", unknowns,
 			 "mixed", fz_report_mixed(rep, at), "findings", findings,
 			 "not_compared", count(v->not_compared));

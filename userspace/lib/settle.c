@@ -79,7 +79,17 @@ static int index_places(struct fz_places *p)
 		p->vm[i] = p->space[i];
 		p->vm[i].cr3 = 0;
 	}
-	p->nvm = sort_unique(p->vm, p->n);
+	if (p->n)
+		qsort(p->vm, p->n, sizeof(*p->vm), fz_place_order);
+	free(p->spaces);
+	p->spaces = calloc(p->n + 1, sizeof(*p->spaces));
+	if (!p->spaces)
+		return -ENOMEM;
+	for (i = 0, p->nvm = 0; i < p->n; i++) {
+		if (!p->nvm || fz_place_order(&p->vm[i], &p->vm[p->nvm - 1]))
+			p->vm[p->nvm++] = p->vm[i];
+		p->spaces[p->nvm - 1]++;
+	}
 	return 0;
 }
 
@@ -294,6 +304,7 @@ static void count(struct fz_results_vm *vm, const struct fz_frame *f)
 	vm->unknown += f->verdict == FZ_VERDICT_UNKNOWN || f->verdict == FZ_VERDICT_MODIFIED;
 	vm->modified += f->verdict == FZ_VERDICT_MODIFIED;
 	vm->mixed += f->mixed;
+	vm->generated += f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_GENERATED;
 	vm->patched += f->verdict == FZ_VERDICT_KNOWN && f->patched;
 }
 
@@ -303,6 +314,8 @@ static void forget(struct fz_frame *f)
 	f->placed = false;
 	f->patched = false;
 	f->misplaced = false;
+	f->foreign = false;
+	f->origin = FZ_NO_CLASS;
 	f->base = 0;
 	free(f->like);
 	f->like = NULL;
@@ -354,6 +367,7 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 		vm->unknown = 0;
 		vm->modified = 0;
 		vm->patched = 0;
+		vm->generated = 0;
 		vm->mixed = vm->blind;
 	}
 	for (i = 0; i < r->nframes; i++) {
@@ -362,8 +376,12 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 			if (ret < 0)
 				return ret;
 		}
-		count(&r->vms[r->frames[i].vm], &r->frames[i]);
 	}
+	ret = fz_find_generated(id, p, err);
+	if (ret)
+		return ret;
+	for (i = 0; i < r->nframes; i++)
+		count(&r->vms[r->frames[i].vm], &r->frames[i]);
 	return 0;
 }
 
@@ -380,9 +398,30 @@ static int by_vm_kind_time(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* One finding for all that is foreign in a program. */
+static int add_foreign(struct fz_identify *id, struct fz_index *x, size_t frame)
+{
+	const struct fz_frame *f = &id->r.frames[frame];
+	uint64_t hash = fz_mix(fz_mix(f->cr3) + f->origin) + f->vm;
+	size_t it = FZ_INDEX_START(hash);
+	uint32_t at;
+
+	while ((at = fz_index_next(x, hash, &it)) != FZ_NONE) {
+		const struct fz_frame *g = &id->r.frames[id->r.findings[at].at];
+
+		if (g->vm == f->vm && g->cr3 == f->cr3 && g->origin == f->origin) {
+			id->r.findings[at].count++;
+			return 0;
+		}
+	}
+	return fz_index_add(x, hash, id->r.nfindings) ||
+	       fz_add_finding(id, FZ_FINDING_FOREIGN, f->vm, frame, f->first) ? -ENOMEM : 0;
+}
+
 /* What single frames are a finding for. */
 static int frame_findings(struct fz_identify *id)
 {
+	struct fz_index by_program = { 0 };
 	size_t i;
 	int ret = 0;
 
@@ -391,7 +430,12 @@ static int frame_findings(struct fz_identify *id)
 
 		if (f->misplaced)
 			ret |= fz_add_finding(id, FZ_FINDING_MISPLACED, f->vm, i, f->first);
+		if (f->foreign)
+			ret |= add_foreign(id, &by_program, i);
+		if (f->written && f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_USER)
+			ret |= fz_add_finding(id, FZ_FINDING_LAYER, f->vm, i, f->first);
 	}
+	free(by_program.slot);
 	return ret;
 }
 
@@ -411,5 +455,6 @@ int fz_identify_settle(struct fz_identify *id, struct fz_error *err)
 		qsort(id->r.findings, id->r.nfindings, sizeof(*id->r.findings), by_vm_kind_time);
 	free(p.space);
 	free(p.vm);
+	free(p.spaces);
 	return ret ? ret : fz_identify_group(id, err);
 }

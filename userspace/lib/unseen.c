@@ -203,7 +203,7 @@ int fz_add_finding(struct fz_identify *id, enum fz_finding_kind kind, uint32_t v
 	if (FZ_GROW(id->r.findings, id->r.nfindings, id->findings_cap))
 		return -ENOMEM;
 	id->r.findings[id->r.nfindings++] = (struct fz_finding){ .kind = kind, .vm = vm,
-								 .at = at, .time = time };
+		.at = at, .time = time, .count = 1 };
 	return 0;
 }
 

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* generated.c - rules 8 and 9 of identify.h: code that programs make while they run */
+#include <fnmatch.h>
+#include "identify_priv.h"
+
+#define PROGRAMS_MAX	16	/* of an address space */
+
+/*
+ * Programs and libraries that compile while they run, by the last part of their path.
+ * Those that many link and few use so (libpcre2, libffi) are not here: they would
+ * explain away whatever runs beside them.
+ */
+static const char * const shipped[] = {
+	"java", "libjvm.so", "node", "nodejs", "libnode.so*", "libv8*.so*", "deno", "bun",
+	"firefox*", "libmozjs-*.so*", "libxul.so", "chrome", "chromium*", "electron",
+	"libjavascriptcoregtk-*.so*", "libQt*WebEngineCore.so*", "mono*", "libmono*.so*",
+	"dotnet", "libcoreclr.so", "libclrjit.so", "php", "php[0-9]*", "php-fpm*",
+	"libphp*.so", "opcache.so", "luajit*", "libluajit*.so*", "pypy*", "beam.smp", "julia",
+	"libjulia*.so*", "guile*", "libguile-*.so*", "qemu-*", "postgres", "llvmjit.so",
+	"wasmtime", "racket", "sbcl", "gforth*", "valgrind*", "rr",
+};
+
+struct fz_generators {
+	char **pattern;
+	size_t n, cap;
+};
+
+int fz_identify_generator(struct fz_identify *id, const char *pattern, struct fz_error *err)
+{
+	struct fz_generators *g = id->generators;
+	char *s = strdup(pattern);
+
+	if (!g)
+		g = id->generators = calloc(1, sizeof(*g));
+	if (!s || !g || FZ_GROW(g->pattern, g->n, g->cap)) {
+		free(s);
+		return fz_fail(err, -ENOMEM, "out of memory");
+	}
+	g->pattern[g->n++] = s;
+	return 0;
+}
+
+void fz_generators_free(struct fz_identify *id)
+{
+	size_t i;
+
+	if (!id->generators)
+		return;
+	for (i = 0; i < id->generators->n; i++)
+		free(id->generators->pattern[i]);
+	free(id->generators->pattern);
+	free(id->generators);
+}
+
+/* A pattern with a slash is of the whole path. */
+static bool matches(const char *pattern, const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	return !fnmatch(pattern, strchr(pattern, '/') || !base ? path : base + 1, 0);
+}
+
+static bool is_generator(const struct fz_identify *id, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
+		if (matches(shipped[i], path))
+			return true;
+	for (i = 0; id->generators && i < id->generators->n; i++)
+		if (matches(id->generators->pattern[i], path))
+			return true;
+	return false;
+}
+
+/* Frames by address space, then by time. */
+static int by_space(const void *a, const void *b, void *results)
+{
+	const struct fz_results *r = results;
+	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	const struct fz_frame *x = &r->frames[i], *y = &r->frames[k];
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->cr3 != y->cr3)
+		return x->cr3 < y->cr3 ? -1 : 1;
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return i < k ? -1 : i > k;
+}
+
+/*
+ * The vDSO of Linux is code that no file has, in every process. Whoever makes a page
+ * that looks like it is unknown as well, only not a finding of rule 9.
+ */
+static bool like_vdso(const struct fz_identify *id, const struct fz_frame *f)
+{
+	const uint8_t *page = id->r.contents[f->content].page;
+
+	return f->rip >> 40 == 0x7f && page && !memcmp(page, "\177ELF", 4) &&
+	       memmem(page, FZ_PAGE_SIZE, "linux-vdso.so.1", 16);
+}
+
+static bool open_code(const struct fz_identify *id, const struct fz_frame *f)
+{
+	return f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_USER && !like_vdso(id, f);
+}
+
+/* A program, not a library, at a load address that no other process has by chance. */
+static bool is_program(const struct fz_identify *id, const struct fz_frame *f)
+{
+	const struct fz_hashdb_file *file;
+
+	if (f->verdict != FZ_VERDICT_KNOWN || !f->placed || f->class == FZ_NO_CLASS)
+		return false;
+	file = class_file(&id->r, f->class);
+	return file->pie && fz_random_base(f->base) && !strstr(file->path, ".so");
+}
+
+/* Did it run at that load address in one address space only? A fork has its parent's. */
+static bool only_there(const struct fz_places *p, const struct fz_frame *f)
+{
+	struct fz_place key = { .vm = f->vm, .class = f->class, .base = f->base }, *at;
+
+	at = p->nvm ? bsearch(&key, p->vm, p->nvm, sizeof(key), fz_place_order) : NULL;
+	return at && p->spaces[at - p->vm] == 1;
+}
+
+/* From the first page of a program to its last, in time. */
+struct stay {
+	uint32_t class;
+	uint64_t base;
+	size_t first, last;
+};
+
+/* Those of the first PROGRAMS_MAX programs of an address space; how many. */
+static size_t find_stays(const struct fz_identify *id, const struct fz_places *p,
+			 const uint32_t *s, size_t n, struct stay *stays)
+{
+	size_t i, k, have = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct fz_frame *f = &id->r.frames[s[i]];
+
+		if (!is_program(id, f))
+			continue;
+		for (k = 0; k < have; k++)
+			if (stays[k].class == f->class && stays[k].base == f->base)
+				break;
+		if (k < have)
+			stays[k].last = i;
+		else if (have < PROGRAMS_MAX && only_there(p, f))
+			stays[have++] = (struct stay){ f->class, f->base, i, i };
+	}
+	return have;
+}
+
+/* Frames @s[0..n) are those of one address space. */
+static void one_space(struct fz_identify *id, const struct fz_places *p, const uint32_t *s,
+		      size_t n)
+{
+	struct fz_results *r = &id->r;
+	struct stay stays[PROGRAMS_MAX];
+	uint32_t origin = FZ_NO_CLASS;
+	size_t i, k, have;
+
+	for (i = 0; i < n; i++) {
+		struct fz_frame *f = &r->frames[s[i]];
+
+		if (f->class != FZ_NO_CLASS && f->verdict != FZ_VERDICT_UNKNOWN &&
+		    origin == FZ_NO_CLASS && is_generator(id, class_file(r, f->class)->path))
+			origin = f->class;
+		if (origin == FZ_NO_CLASS || !open_code(id, f))
+			continue;
+		f->why = FZ_WHY_GENERATED;
+		f->origin = origin;
+	}
+	if (origin != FZ_NO_CLASS)
+		return;
+	have = find_stays(id, p, s, n, stays);
+	for (k = 0; k < have; k++) {
+		for (i = stays[k].first + 1; i < stays[k].last; i++) {
+			struct fz_frame *f = &r->frames[s[i]];
+
+			if (!open_code(id, f) || f->foreign)
+				continue;
+			f->foreign = true;
+			f->origin = stays[k].class;
+		}
+	}
+}
+
+int fz_find_generated(struct fz_identify *id, const struct fz_places *p, struct fz_error *err)
+{
+	struct fz_results *r = &id->r;
+	uint32_t *s = calloc(r->nframes + 1, sizeof(*s));
+	size_t i, n = 0, from;
+
+	if (!s)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	for (i = 0; i < r->nframes; i++)
+		if (r->frames[i].cpl == 3 && r->frames[i].mode & FZ_MODE_PG)
+			s[n++] = i;
+	if (n)
+		qsort_r(s, n, sizeof(*s), by_space, r);
+	for (from = 0, i = 1; from < n; i++) {
+		const struct fz_frame *f = &r->frames[s[from]];
+
+		if (i < n && r->frames[s[i]].vm == f->vm && r->frames[s[i]].cr3 == f->cr3)
+			continue;
+		one_space(id, p, s + from, i - from);
+		from = i;
+	}
+	free(s);
+	return 0;
+}

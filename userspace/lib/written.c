@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* written.c - who wrote to executed frames: for rule 9 of identify.h */
+#include "identify_priv.h"
+
+/*
+ * An executed frame is written: one record says by whom. Then it runs again. If both
+ * was done in one address space, in user mode, that process made its own code. Writes
+ * of the kernel (a page that is freed, zeroed, read from disk) say nothing of this
+ * kind, and later writes than the first are not seen.
+ */
+static uint32_t find(const struct fz_identify *id, uint32_t vm, uint64_t gfn, uint64_t *hash)
+{
+	size_t it;
+	uint32_t at;
+
+	*hash = fz_mix(gfn) + vm;
+	it = FZ_INDEX_START(*hash);
+	while ((at = fz_index_next(&id->by_written, *hash, &it)) != FZ_NONE)
+		if (id->written[at].vm == vm && id->written[at].gfn == gfn)
+			break;
+	return at;
+}
+
+int fz_written_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
+		   struct fz_error *err)
+{
+	uint64_t hash;
+	uint32_t at;
+
+	if (rec->type != FZ_REC_WRITE && rec->type != FZ_REC_CHANGED)
+		return 0;
+	at = find(id, vm, rec->gfn, &hash);
+	if (at == FZ_NONE) {
+		if (rec->type != FZ_REC_WRITE || rec->cpl != 3)
+			return 0;
+		if (FZ_GROW(id->written, id->nwritten, id->written_cap) ||
+		    fz_index_add(&id->by_written, hash, id->nwritten))
+			return fz_fail(err, -ENOMEM, "out of memory");
+		at = id->nwritten++;
+	}
+	id->written[at] = (struct fz_written){ .vm = vm, .gfn = rec->gfn, .cr3 = rec->cr3,
+		.rip = rec->rip, .user = rec->type == FZ_REC_WRITE && rec->cpl == 3 };
+	return 0;
+}
+
+bool fz_written_take(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec, uint64_t *rip)
+{
+	uint64_t hash;
+	uint32_t at = find(id, vm, rec->gfn, &hash);
+	bool own;
+
+	if (at == FZ_NONE)
+		return false;
+	own = id->written[at].user && rec->cpl == 3 && id->written[at].cr3 == rec->cr3;
+	*rip = id->written[at].rip;
+	id->written[at].user = false;
+	return own;
+}
