@@ -222,12 +222,12 @@ bad 2 "no.deb: it is no package" "a .deb that is none" add --db "$db" "$tmp/no.d
 printf '!<arch>\ndebian-binary   what follows is rubbish, in fact it is much too short' >"$tmp/no2.deb"
 bad 2 "no2.deb: " "a .deb that only begins as one" add --db "$db" "$tmp/no2.deb"
 : >"$tmp/empty"
-bad 2 "no package, program or directory" "an empty file" add --db "$db" "$tmp/empty"
-bad 2 "no package, program or directory" "a text" add --db "$db" /etc/passwd
-bad 2 "no package, program or directory" "a device" add --db "$db" /dev/zero
+bad 2 "no package, archive, disk image, program" "an empty file" add --db "$db" "$tmp/empty"
+bad 2 "no package, archive, disk image, program" "a text" add --db "$db" /etc/passwd
+bad 2 "no file or directory" "a device" add --db "$db" /dev/zero
 bad 2 "No such file" "a path that is not there" add --db "$db" "$tmp/nowhere"
 mkfifo "$tmp/fifo"
-bad 2 "no package, program or directory" "a FIFO that nobody writes to" add --db "$db" "$tmp/fifo"
+bad 2 "no file or directory" "a FIFO that nobody writes to" add --db "$db" "$tmp/fifo"
 # A text segment that is said to be much larger than the file, a cut file.
 mkdir "$tmp/lies"
 python3 - "$tmp/x"/bash_*/bin/bash "$tmp/lies/bash" <<'PY'

@@ -3,10 +3,13 @@
 """mksource - make a source of binaries for tests, in its true format
 
 	mksource apk OUT [--datahash HEX] PATH=FILE...
+	mksource oci|ocitar|docker OUT ROOT	three layers, the first is directory ROOT
 """
 import gzip
 import hashlib
 import io
+import json
+import os
 import sys
 import tarfile
 
@@ -57,4 +60,70 @@ def apk(out, args):
         f.write(sign + control + data)
 
 
-{"apk": apk}[sys.argv[1]](sys.argv[2], sys.argv[3:])
+def layers(root):
+    base = io.BytesIO()
+    t = tarfile.open(fileobj=base, mode="w")
+    for name in sorted(os.listdir(root)):
+        t.add(os.path.join(root, name), name)
+    t.close()
+    true, cat = (open("/bin/" + f, "rb").read() for f in ("true", "cat"))
+    # The first name of a file with two goes, the other stays; so does what is added
+    # beside an opaque whiteout.
+    second = tar([entry("usr/bin/ls", true), entry("usr/bin/.wh.cat"), entry("gone/x", cat)])
+    third = tar([entry(".wh.gone"), entry("usr/local/.wh..wh..opq"),
+                 entry("usr/local/bin/new", cat)])
+    return [base.getvalue(), second, third]
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def oci_files(root):
+    files = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
+
+    def blob(data, kind):
+        if not isinstance(data, bytes):
+            data = json.dumps(data).encode()
+        files["blobs/sha256/" + digest(data)] = data
+        return {"mediaType": "application/vnd.oci.image." + kind, "size": len(data),
+                "digest": "sha256:" + digest(data)}
+
+    ls = [blob(zipped(l), "layer.v1.tar+gzip") for l in layers(root)]
+    config = blob({"architecture": "amd64", "os": "linux"}, "config.v1+json")
+    m = blob({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+              "config": config, "layers": ls}, "manifest.v1+json")
+    m["platform"] = {"os": "linux", "architecture": "amd64"}
+    attest = blob({"schemaVersion": 2, "layers": []}, "manifest.v1+json")
+    attest["platform"] = {"os": "unknown", "architecture": "unknown"}
+    index = blob({"schemaVersion": 2, "manifests": [m, attest]}, "index.v1+json")
+    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [index]}).encode()
+    return files
+
+
+def oci(out, args):
+    for name, data in oci_files(args[0]).items():
+        os.makedirs(os.path.dirname(os.path.join(out, name)), exist_ok=True)
+        with open(os.path.join(out, name), "wb") as f:
+            f.write(data)
+
+
+def ocitar(out, args):
+    with open(out, "wb") as f:
+        f.write(tar([entry(n, d) for n, d in oci_files(args[0]).items()]))
+
+
+def docker(out, args):
+    entries, names = [], []
+    for layer in layers(args[0]):
+        names.append(digest(layer) + "/layer.tar")
+        entries.append(entry(names[-1], layer))
+    manifest = [{"Config": "config.json", "RepoTags": ["x:latest"], "Layers": names}]
+    entries += [entry("config.json", b"{}"),
+                entry("manifest.json", json.dumps(manifest).encode())]
+    with open(out, "wb") as f:
+        f.write(tar(entries))
+
+
+{"apk": apk, "oci": oci, "ocitar": ocitar,
+ "docker": docker}[sys.argv[1]](sys.argv[2], sys.argv[3:])

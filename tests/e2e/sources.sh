@@ -155,5 +155,149 @@ add "$tmp/swap.apk"
 [ $code = 2 ] && grep -q datahash "$tmp/err"
 ok $? "with other files than its .PKGINFO says, too"
 
+
+# ------------------------------------------------------------ installed roots
+listing() {
+	"$fitzroy" db list --json --db "$1" | sed 's/^{"id":[0-9]*,//' | sort
+}
+
+# same NAME: what was added last is what $want lists
+same() {
+	[ $code = 0 ] && listing "$db" >"$tmp/list" && cmp "$want" "$tmp/list" >>"$tmp/err" 2>&1
+	ok $? "$1"
+}
+
+changed() { # FILE: it, with one byte of its text another
+	cp /bin/date "$1"
+	printf '\1' | dd of="$1" bs=1 seek=20000 conv=notrunc 2>/dev/null
+}
+
+root=$tmp/root
+mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/local/bin" "$root/etc"
+ln -s usr/bin "$root/bin"
+ln -s usr/lib "$root/lib"
+cp /bin/ls /bin/cat "$root/usr/bin"
+ln "$root/usr/bin/ls" "$root/usr/bin/zls"
+ln -s ls "$root/usr/bin/sls"
+cp /bin/true "$root/usr/local/bin/own"
+changed "$root/usr/bin/date"
+echo text >"$root/etc/text"
+cp -a "$root" "$tmp/apkroot"
+cp -a "$root" "$tmp/rpmroot"
+
+d=$root/var/lib/dpkg
+mkdir -p "$d/info"
+printf 'Package: %s\nStatus: install ok installed\nVersion: 9.1-1\nArchitecture: amd64\n\n' \
+	coreutils other >"$d/status"
+printf '/.\n/bin\n/bin/ls\n/bin/zls\n/bin/date\n' >"$d/info/coreutils.list"
+printf '%s  bin/ls\n%s  bin/date\n' "$(md5sum <"$root/bin/ls" | cut -c-32)" \
+	"$(md5sum </bin/date | cut -c-32)" >"$d/info/coreutils.md5sums"
+printf '/bin\n/bin/cat\n' >"$d/info/other:amd64.list"
+add "$root"
+[ $code = 0 ] && [ "$(files)" = 4 ] && grep -q "/usr/bin/date: it differs" "$tmp/err" &&
+	listed /bin/ls coreutils coreutils 9.1-1 9.1-1 amd64 /bin/ls &&
+	listed /bin/cat other other 9.1-1 9.1-1 amd64 /bin/cat &&
+	listed /usr/bin/date "" "" "" "" amd64 "$root/usr/bin/date" &&
+	listed /usr/local/bin/own "" "" "" "" amd64 /bin/true
+ok $? "a root with dpkg: its packages; what it did not install or was changed has none"
+want=$tmp/want.dpkg
+listing "$db" >"$want"
+for z in gzip xz zstd bzip2 cat; do
+	tar -C "$root" -c . | $z >"$tmp/root.tar"
+	add "$tmp/root.tar"
+	same "the same from a tar, $z"
+done
+run add --db "$db" "$tmp/root.tar"
+[ $code = 0 ] && grep -q "added 0 files, 0 pages from 0 packages.* 4 known" "$tmp/out"
+ok $? "adding it again: known"
+(cd "$root" && tar -c usr etc bin lib var) >"$tmp/late.tar"
+add "$tmp/late.tar"
+same "the same when dpkg's files come last"
+head -c 100000 "$tmp/late.tar" >"$tmp/cut.tar"
+add "$tmp/cut.tar"
+[ $code = 2 ] && [ ! -s "$tmp/list" ] && grep -q "cut short or damaged" "$tmp/err"
+ok $? "a tar that is cut"
+xorriso -as mkisofs -quiet -R -o "$tmp/root.iso" "$root" >"$tmp/out" 2>&1
+add "$tmp/root.iso"
+same "the same from an ISO image"
+mkdir -p "$tmp/cd/pool"
+cp "$rpm" "$tmp/a.apk" "$tmp/cd/pool"
+cp /bin/true "$tmp/cd"
+xorriso -as mkisofs -quiet -R -o "$tmp/cd.iso" "$tmp/cd" >"$tmp/out" 2>&1
+add "$tmp/cd.iso"
+[ $code = 0 ] && [ "$(files)" = 4 ] && grep -q " 2 packages" "$tmp/out" &&
+	listed /usr/bin/ls prog-libs prog 1.2.3-r4 1.2.3-r4 x86_64 /bin/ls
+ok $? "packages in an ISO image"
+
+# Alpine
+python3 - "$tmp/apkroot" <<'PY'
+import base64, hashlib, os, sys
+root = sys.argv[1]
+z = lambda f: "Q1" + base64.b64encode(hashlib.sha1(open(f, "rb").read()).digest()).decode()
+os.makedirs(root + "/lib/apk/db")
+with open(root + "/lib/apk/db/installed", "w") as f:
+    f.write("C:Q1abc=\nP:core\nV:9.1-r0\nA:x86_64\nS:1\nT:x\no:core-src\nF:usr\nF:usr/bin\n"
+            "R:ls\na:0:0:755\nZ:%s\nR:date\na:0:0:755\nZ:%s\nR:sls\n\nP:other\nV:1-r1\n"
+            "A:x86_64\nF:usr/bin\nR:cat\nZ:%s\n\n"
+            % (z("/bin/ls"), z("/bin/date"), z("/bin/cat")))
+PY
+add "$tmp/apkroot"
+[ $code = 0 ] && [ "$(files)" = 4 ] && grep -q "/usr/bin/date: it differs" "$tmp/err" &&
+	listed /usr/bin/ls core core-src 9.1-r0 9.1-r0 x86_64 /bin/ls &&
+	listed /usr/bin/cat other other 1-r1 1-r1 x86_64 /bin/cat &&
+	listed /usr/bin/date "" "" "" "" amd64 "$root/usr/bin/date"
+ok $? "a root with apk"
+want=$tmp/want.apk
+listing "$db" >"$want"
+tar -C "$tmp/apkroot" -cJf "$tmp/apkroot.tar" usr etc bin lib
+add "$tmp/apkroot.tar"
+same "the same from a tar"
+
+# rpm: the database that rpm itself makes
+rpm -i --justdb --nodeps --noscripts --dbpath "$tmp/rpmdb" "$tmp"/rpm/w6.xzdio/RPMS/*/*.rpm >"$tmp/out" 2>&1
+for at in var/lib usr/lib/sysimage; do
+	rm -rf "$tmp/rpmroot/var" "$tmp/rpmroot/usr/lib/sysimage"
+	mkdir -p "$tmp/rpmroot/$at"
+	cp -r "$tmp/rpmdb" "$tmp/rpmroot/$at/rpm"
+	add "$tmp/rpmroot"
+	[ $code = 0 ] && [ "$(files)" = 4 ] &&
+		listed /usr/bin/ls prog-utils prog-utils "2:1.5~rc1-3.fc99" "2:1.5~rc1-3.fc99" x86_64 /bin/ls &&
+		listed /usr/bin/cat prog-utils-extra prog-utils "2:1.5~rc1-3.fc99" "2:1.5~rc1-3.fc99" x86_64 /bin/cat &&
+		listed /usr/local/bin/own "" "" "" "" amd64 /bin/true
+	ok $? "a root with rpm in $at"
+done
+mkdir -p "$tmp/rpmroot/var/lib"
+ln -s ../../usr/lib/sysimage/rpm "$tmp/rpmroot/var/lib/rpm"
+want=$tmp/want.rpm
+listing "$db" >"$want"
+tar -C "$tmp/rpmroot" --zstd -cf "$tmp/rpmroot.tar" .
+add "$tmp/rpmroot.tar"
+same "the same from a tar"
+changed "$tmp/rpmroot/usr/bin/cat"
+add "$tmp/rpmroot"
+[ $code = 0 ] && grep -q "/usr/bin/cat: it differs" "$tmp/err" &&
+	listed /usr/bin/cat "" "" "" "" amd64 "$tmp/rpmroot/usr/bin/cat"
+ok $? "what differs from rpm's digest has no package"
+
+# --------------------------------------------------------- container images
+# Layers: the root; then cat is deleted, ls replaced, a directory made opaque.
+want=$tmp/want.oci
+for form in oci ocitar docker; do
+	"$make" $form "$tmp/$form" "$root"
+	add "$tmp/$form"
+	[ $form != oci ] || listing "$db" >"$want"
+	[ $code = 0 ] && [ "$(files)" = 4 ] &&
+		listed /usr/bin/ls "" "" "" "" amd64 /bin/true &&
+		listed /bin/zls coreutils coreutils 9.1-1 9.1-1 amd64 /bin/ls &&
+		listed /usr/local/bin/new "" "" "" "" amd64 /bin/cat
+	ok $? "layers and whiteouts: $form"
+	same "as the layout has them: $form"
+done
+blob=$(find "$tmp/oci/blobs" -size +100k | head -1)
+printf 'x' | dd of="$blob" bs=1 seek=1000 conv=notrunc 2>/dev/null
+add "$tmp/oci"
+[ $code = 2 ] && grep -q "another digest" "$tmp/err" && [ ! -s "$tmp/list" ]
+ok $? "a blob that is not what the manifest says"
+
 echo "1..$n"
 exit $failed

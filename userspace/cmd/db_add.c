@@ -21,7 +21,7 @@
 #include "formats.h"
 #include "hashdb_write.h"
 #include "package.h"
-#include "tree.h"
+#include "source.h"
 
 #define NOTES_MAX	100		/* lines for one argument */
 #define PUBLISH_PAGES	(1UL << 22)	/* bounds memory: about 250 MB */
@@ -212,25 +212,32 @@ static const struct fz_harvest *harvest(struct adding *a)
 	return &h;
 }
 
+/* 1 = this very file was added before; its SHA-256 is at @sha256. */
+static int added_before(struct adding *a, int fd, uint8_t sha256[32], struct fz_error *err)
+{
+	uint32_t files;
+	int ret = sha256_fd(fd, sha256, err);
+
+	if (!ret)
+		ret = fz_hashdb_write_has_archive(a->w, sha256, &files, err);
+	if (ret > 0)
+		a->tally.known += files;
+	return ret;
+}
+
 static int add_package(void *ctx, const char *path, int fd, struct fz_error *err)
 {
 	struct adding *a = ctx;
 	struct fz_hashdb_file f = { .path = "" };
 	struct fz_package package;
 	struct fz_error why;
+	uint32_t before = a->archive_files;
 	uint8_t sha256[32];
-	uint32_t files;
 	int ret;
 
-	ret = sha256_fd(fd, sha256, err);
-	if (!ret)
-		ret = fz_hashdb_write_has_archive(a->w, sha256, &files, err);
-	if (ret < 0)
-		return ret;
-	if (ret) {
-		a->tally.known += files;
-		return 0;
-	}
+	ret = added_before(a, fd, sha256, err);
+	if (ret)
+		return ret < 0 ? ret : 0;
 	a->archive = path;
 	a->archive_files = 0;
 	ret = fz_package_read(&package, fd, harvest(a), &why);
@@ -241,6 +248,27 @@ static int add_package(void *ctx, const char *path, int fd, struct fz_error *err
 	ret = fz_hashdb_write_package(a->w, &f, err);
 	if (ret >= 0)
 		ret = fz_hashdb_write_archive(a->w, sha256, &f, a->archive_files, err);
+	a->archive_files += before;	/* of the archive or image that it is in */
+	return ret < 0 ? ret : 0;
+}
+
+/* An archive or image. */
+static int add_source(struct adding *a, const char *path, int fd, enum fz_source kind,
+		      struct fz_error *err)
+{
+	const struct fz_hashdb_file none = { .path = "" };
+	uint8_t sha256[32];
+	struct fz_error why;
+	int ret;
+
+	ret = added_before(a, fd, sha256, err);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	a->archive_files = 0;
+	ret = fz_source_read(fd, kind, harvest(a), &why);
+	if (ret)
+		return fz_fail(err, ret, "%s: %s", path, why.text);
+	ret = fz_hashdb_write_archive(a->w, sha256, &none, a->archive_files, err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -263,6 +291,27 @@ static int add_single(struct adding *a, const char *path, int fd, struct fz_erro
 	return ret < 0 ? fz_fail(err, ret, "%s: %s", path, why.text) : 0;
 }
 
+static int add_regular(struct adding *a, const char *path, int fd, struct fz_error *err)
+{
+	int kind = fz_kind(fd);
+	enum fz_source source;
+
+	if (kind < 0)
+		return fz_fail(err, kind, "%s: it cannot be read: %s", path, strerror(-kind));
+	if (fz_kind_package(kind))
+		return add_package(a, path, fd, err);
+	/* Compressed kernel modules and compressed archives begin alike. */
+	source = fz_source_kind(fd);
+	if (source == FZ_SOURCE_IMAGE && kind == FZ_KIND_FILE)
+		source = FZ_SOURCE_NONE;	/* a kernel has a boot sector, too */
+	if (source)
+		return add_source(a, path, fd, source, err);
+	if (kind == FZ_KIND_FILE)
+		return add_single(a, path, fd, err);
+	return fz_fail(err, -EINVAL, "%s: it is no package, archive, disk image, program or directory",
+		       path);
+}
+
 static int add_path(struct adding *a, const char *path, struct fz_error *err)
 {
 	struct fz_error why;
@@ -274,18 +323,13 @@ static int add_path(struct adding *a, const char *path, struct fz_error *err)
 	if (fd < 0 || fstat(fd, &st)) {
 		ret = fz_fail(err, -errno, "%s: %s", path, strerror(errno));
 	} else if (S_ISDIR(st.st_mode)) {
-		ret = fz_tree_read(path, harvest(a), &why);
+		ret = fz_source_dir(path, harvest(a), &why);
 		if (ret)
 			fz_fail(err, ret, "%s: %s", path, why.text);
+	} else if (!S_ISREG(st.st_mode)) {
+		ret = fz_fail(err, -EINVAL, "%s: it is no file or directory", path);
 	} else {
-		ret = S_ISREG(st.st_mode) ? fz_kind(fd) : FZ_KIND_OTHER;
-		if (fz_kind_package(ret))
-			ret = add_package(a, path, fd, err);
-		else if (ret == FZ_KIND_FILE)
-			ret = add_single(a, path, fd, err);
-		else
-			ret = fz_fail(err, -EINVAL,
-				      "%s: it is no package, program or directory", path);
+		ret = add_regular(a, path, fd, err);
 	}
 	if (fd >= 0)
 		close(fd);
