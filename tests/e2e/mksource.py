@@ -3,6 +3,7 @@
 """mksource - make a source of binaries for tests, in its true format
 
 	mksource apk OUT [--datahash HEX] PATH=FILE...
+	mksource disk OUT mbr|logical|gpt FS	a disk with a partition of rubbish, and FS
 	mksource oci|ocitar|docker OUT ROOT	three layers, the first is directory ROOT
 """
 import gzip
@@ -10,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import sys
 import tarfile
 
@@ -125,5 +127,41 @@ def docker(out, args):
         f.write(tar(entries))
 
 
-{"apk": apk, "oci": oci, "ocitar": ocitar,
+def disk(out, args):
+    """Partition 1 is 1 MiB at 1 MiB; the next is FS, at 3 MiB."""
+    table, fs = args[0], open(args[1], "rb").read()
+    first, sectors = 3 * 2048, len(fs) // 512
+
+    def entry(kind, start, count):
+        return struct.pack("<BBBBBBBBII", 0, 0, 0, 0, kind, 0, 0, 0, start, count)
+
+    def sector(*entries):
+        return bytes(446) + b"".join(entries).ljust(64, b"\0") + b"\x55\xaa"
+
+    d = bytearray(3 * 1048576 + len(fs) + 1048576)
+    d[first * 512:first * 512 + len(fs)] = fs
+    d[1048576:2097152] = b"rubbish " * 131072
+    if table == "mbr":
+        d[:512] = sector(entry(0x83, 2048, 2048), entry(0x83, first, sectors))
+    elif table == "logical":
+        # A chain of two: at 2 MiB, and right before FS.
+        base = 2 * 2048
+        d[:512] = sector(entry(0x83, 2048, 2048), entry(5, base, 2048 + sectors))
+        d[base * 512:base * 512 + 512] = sector(entry(0x83, 8, 8), entry(5, 2047, sectors + 1))
+        at = (base + 2047) * 512
+        d[at:at + 512] = sector(entry(0x83, 1, sectors))
+    else:
+        d[:512] = sector(entry(0xee, 1, len(d) // 512 - 1))
+        d[512:604] = struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, 0, 0, 1,
+                                 len(d) // 512 - 1, 34, len(d) // 512 - 34, b"g" * 16, 2, 128,
+                                 128, 0)
+        for i, (start, count) in enumerate(((2048, 2048), (first, sectors))):
+            at = 1024 + 128 * i
+            d[at:at + 48] = struct.pack("<16s16sQQ", b"t" * 16, bytes([i]) * 16, start,
+                                        start + count - 1)
+    with open(out, "wb") as f:
+        f.write(d)
+
+
+{"apk": apk, "disk": disk, "oci": oci, "ocitar": ocitar,
  "docker": docker}[sys.argv[1]](sys.argv[2], sys.argv[3:])

@@ -299,5 +299,55 @@ add "$tmp/oci"
 [ $code = 2 ] && grep -q "another digest" "$tmp/err" && [ ! -s "$tmp/list" ]
 ok $? "a blob that is not what the manifest says"
 
+# -------------------------------------------------------------- disk images
+# On a disk: the partition table of tests/e2e/mksource.py, the file system in it.
+want=$tmp/want.dpkg
+truncate -s 24M "$tmp/fs"
+mkfs.ext4 -q -F -d "$root" "$tmp/fs" >"$tmp/out" 2>&1
+add "$tmp/fs"
+same "the same from an ext4 file system"
+for table in mbr logical gpt; do
+	"$make" disk "$tmp/$table.raw" $table "$tmp/fs"
+	add "$tmp/$table.raw"
+	same "the same from a disk with partitions: $table"
+done
+grep -q "partition 1: its content is not known, not ext2, ext3 or ext4" "$tmp/err"
+ok $? "another partition is named"
+for option in "" "-c -o compression_type=zlib" "-c -o compression_type=zstd" "-o compat=0.10" \
+	"-c -o cluster_size=4k" "-o cluster_size=2M"; do
+	# shellcheck disable=SC2086
+	qemu-img convert -O qcow2 $option "$tmp/gpt.raw" "$tmp/disk.qcow2" >"$tmp/out" 2>&1
+	add "$tmp/disk.qcow2"
+	same "the same from a qcow2 image $option"
+done
+run add --db "$db" "$tmp/disk.qcow2"
+[ $code = 0 ] && grep -q "added 0 files, 0 pages from 0 packages.* 4 known" "$tmp/out"
+ok $? "adding it again: known"
+for features in "-t ext2" "-t ext3" "-O inline_data,metadata_csum" "-b 1024 -O ^extents,^64bit" "-b 4096 -O bigalloc"; do
+	rm -f "$tmp/fs2"
+	truncate -s 24M "$tmp/fs2"
+	# shellcheck disable=SC2086
+	mkfs.ext4 -q -F $features -d "$root" "$tmp/fs2" >"$tmp/out" 2>&1
+	add "$tmp/fs2"
+	same "the same from mkfs.ext4 $features"
+done
+refused() { # REGEX NAME FILE
+	add "$3"
+	[ $code = 2 ] && [ ! -s "$tmp/list" ] && [ "$(grep -vc "partition 1" "$tmp/err")" = 1 ] &&
+		grep -Eq "$1" "$tmp/err"
+	ok $? "$2"
+}
+qemu-img create -q -f qcow2 -F raw -b "$tmp/gpt.raw" "$tmp/over.qcow2"
+refused "lies on another" "a qcow2 image over another" "$tmp/over.qcow2"
+head -c 3000000 "$tmp/disk.qcow2" >"$tmp/cut.qcow2"
+refused "cut short or damaged" "one that is cut" "$tmp/cut.qcow2"
+head -c 6000000 "$tmp/fs" >"$tmp/cut.fs"
+refused "cut short" "a file system that is cut" "$tmp/cut.fs"
+cp "$tmp/fs" "$tmp/live"
+debugfs -w -R "feature needs_recovery" "$tmp/live" >"$tmp/out" 2>&1
+refused "was not unmounted" "a file system that was not unmounted" "$tmp/live"
+truncate -s 1M "$tmp/empty"
+refused "no package, archive, disk image" "a file of zeros" "$tmp/empty"
+
 echo "1..$n"
 exit $failed
