@@ -153,6 +153,32 @@ int fz_hashdb_page(struct fz_hashdb *db, uint32_t id, uint32_t pageno, void *pag
 	return fz_fail(err, -ENOENT, "not kept");
 }
 
+/* None of these files is a kernel, a module or firmware. */
+int fz_hashdb_extra(struct fz_hashdb *db, uint32_t id, uint32_t blob, uint32_t index,
+		    const void **data, size_t *len, struct fz_error *err)
+{
+	(void)db;
+	(void)id;
+	(void)blob;
+	(void)index;
+	(void)data;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
+int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref *refs, size_t max,
+		      size_t *n, struct fz_error *err)
+{
+	(void)db;
+	(void)hash;
+	(void)refs;
+	(void)max;
+	(void)err;
+	*n = 0;
+	return 0;
+}
+
 unsigned int fz_hashdb_content(const void *page)
 {
 	const uint8_t *p = page;

@@ -88,6 +88,8 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_KERNEL_INIT,
 	FZ_WHY_FIRMWARE,
 	FZ_WHY_LOADER,
+	FZ_WHY_DATA,
+	FZ_WHY_ITSELF,
 	FZ_WHY_PADDING,
 	FZ_WHY_MISPLACED,
 	FZ_WHY_GENERATED,

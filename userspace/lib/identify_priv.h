@@ -59,6 +59,7 @@ struct fz_oracle {
 
 /* oracles.c: those there are, NULL at the end. */
 extern const struct fz_oracle *const fz_oracles[];
+extern const struct fz_oracle fz_oracle_pe;
 
 /* May an oracle decide on @f: unknown so far, its content kept and not broken or forged? */
 bool fz_is_open(const struct fz_identify *id, const struct fz_frame *f);

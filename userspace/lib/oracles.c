@@ -3,6 +3,7 @@
 #include "identify_priv.h"
 
 const struct fz_oracle *const fz_oracles[] = {
+	&fz_oracle_pe,
 	NULL
 };
 

@@ -51,7 +51,7 @@ uint32_t fz_frame_classes(const struct fz_results *r, const struct fz_frame *f,
 
 	if (f->class != FZ_NO_CLASS) {
 		classes[n++] = f->class;
-	} else if (f->verdict == FZ_VERDICT_MODIFIED) {
+	} else if (f->nlike) {
 		for (i = 0; i < f->nlike; i++)
 			classes[n++] = f->like[i];
 	} else if (f->verdict == FZ_VERDICT_AMBIGUOUS) {

@@ -282,6 +282,7 @@ static int take_item(void *ctx, const struct fz_fv_item *item, struct fz_error *
 		if (!item->size)
 			return 0;
 		f.kind = FZ_FILE_FIRMWARE;
+		f.flags = FZ_FILE_STORED;
 		f.pie = true;
 		f.nsegments = 1;
 		f.segments = &segment;
