@@ -70,6 +70,7 @@ if [ -z "${FZ_RECORDED-}" ]; then
 fi
 # The guest's packages, the initramfs' busybox, and of the suite's own what is no attack.
 { read -r _; read -r _; read -r debs; } <"$run/paths"
+root=$(dirname -- "$debs")/root
 "$fitzroy" db add --db "$dir/known.db" "$debs" "$(command -v busybox)" "$run/own" >"$dir/db.log" 2>&1 ||
 	bail "no database: $(tail -n 1 "$dir/db.log")"
 ok "the log is whole" "$fitzroy" verify "$run/events.fz"
@@ -77,7 +78,7 @@ for format in json frames text; do
 	"$fitzroy" report "$run/events.fz" --db "$dir/known.db" --format $format >"$dir/report.$format" 2>>"$dir/report.err"
 done
 "$here/attack/judge.py" --truth "$run/truth.img" --frames "$dir/report.frames" --report "$dir/report.json" \
-	>"$dir/judged" 2>&1 || bail "not judged: $(tail -n 1 "$dir/judged")"
+	--root "$root" >"$dir/judged" 2>&1 || bail "not judged: $(tail -n 1 "$dir/judged")"
 while IFS= read -r line; do
 	case $line in
 	'ok '*)

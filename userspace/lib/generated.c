@@ -17,7 +17,7 @@ static const char * const shipped[] = {
 	"dotnet", "libcoreclr.so", "libclrjit.so", "php", "php[0-9]*", "php-fpm*",
 	"libphp*.so", "opcache.so", "luajit*", "libluajit*.so*", "pypy*", "beam.smp", "julia",
 	"libjulia*.so*", "guile*", "libguile-*.so*", "qemu-*", "postgres", "llvmjit.so",
-	"wasmtime", "racket", "sbcl", "gforth*", "valgrind*", "rr",
+	"wasmtime", "racket", "sbcl", "gforth*", "valgrind*", "rr", "grep",
 };
 
 struct fz_generators {

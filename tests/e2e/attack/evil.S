@@ -2,8 +2,17 @@
 /*
  * evil.S - answers each byte of stdin with one: two pages of code that run anywhere
  *
- * KEY: what a byte is changed with; FILL: what the rest of the pages is.
+ * KEY: what a byte is changed with; SEED: of what the rest of the pages is, for a page of
+ * next to no content proves nothing.
  */
+	.macro	fill from
+	.set	x, SEED
+	.rept	(4096 - \from) / 8
+	.set	x, x * 6364136223846793005 + 1442695040888963407
+	.quad	x
+	.endr
+	.endm
+
 	.text
 	.globl	_start
 _start:
@@ -27,9 +36,11 @@ _start:
 2:	mov	$60, %eax		/* exit */
 	xor	%edi, %edi
 	syscall
-	.balign	4096, FILL
+	.balign	128, 0xcc
+	fill	128
 change:
 	xor	$KEY, %al
 	ret
-	.balign	4096, FILL
+	.balign	64, 0xcc
+	fill	64
 	.section .note.GNU-stack, "", @progbits

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """judge.py - what FitzRoy said of the attack guest against the guest's own account
 
-	judge.py --truth FILE --frames FILE --report FILE
+	judge.py --truth FILE --frames FILE --report FILE --root DIR
 
 truth:	lines of JSON from attack/account.c and hook.c
 frames:	fitzroy report --format frames
 report:	fitzroy report --format json
+root:	the guest's root directory, to read the files' pages from
 
 A page is told by its frame and its XXH64, computed here from the account's bytes.
 Prints a line for each test, "ok NAME" or "not ok NAME: WHY", then the figures after "#".
@@ -62,6 +63,7 @@ class Judge:
             self.frames = [json.loads(line) for line in f]
         with open(report) as f:
             self.vm, = json.load(f)["vms"]
+        self.kernel_known = any("vmlinuz" in p["path"] for p in self.vm["programs"])
         self.at = collections.defaultdict(list)
         self.by_hash = collections.defaultdict(list)
         for f in self.frames:
@@ -107,11 +109,21 @@ class Judge:
                     self.wrong(f"{step}: {f} should be {verdicts} {reason}")
                 elif f["verdict"] == "unknown":
                     self.beside(step, f, beside)
+        if step == "wx":
+            self.layers(ran)
         # Of pages that ran before elsewhere no file is placed in this address space: unknown.
         for t in self.lines("changed", step, 0):
             if "modified" in verdicts and "unknown" not in verdicts or any(
                     f["verdict"] == "modified" for r in ran for f in self.captured(r)):
                 self.changed(step, t)
+
+    def layers(self, ran):
+        """What was written over code and ran is a finding, each page of it."""
+        first, second = ran[:len(ran) // 2], ran[len(ran) // 2:]
+        found = {(x["gfn"], x["hash"]) for x in self.findings() if x["kind"] == "layer"}
+        want = {(t["gfn"], t["xxh64"]) for t in second}
+        if len(first) != 4 or found != want:
+            self.wrong(f"wx: written and run: {sorted(found)}, should be {sorted(want)}")
 
     def beside(self, step, f, program):
         """The report names the program whose address space it is, if it saw it run there.
@@ -138,7 +150,7 @@ class Judge:
                 found[0]["page"] != page or offset // 256 not in found[0]["blocks"]:
             self.wrong(f"{step}: byte {t['offset']} of {t['file']} is not the one finding: {found}")
             return
-        exact = found[0].get("changes")
+        exact = found[0].get("differences")
         if exact and exact != [{"offset": offset, "expected": t["old"], "found": t["new"]}]:
             self.wrong(f"{step}: {exact} is not {t['old']} -> {t['new']} at {offset}")
 
@@ -172,8 +184,31 @@ class Judge:
                 self.wrong(f"{step}: {t['symbol']}: captured {len(frames)} times")
             for f in frames:
                 self.n["kernel_pages"] += 1
-                if f["verdict"] not in ("unknown", "modified"):
+                # Known is the kernel only if the database has it.
+                if f["verdict"] != ("modified" if self.kernel_known else "unknown"):
                     self.wrong(f"{step}: {f} should be modified")
+            if frames and self.kernel_known:
+                self.patched(step, t)
+
+    def patched(self, step, t):
+        """The finding tells the bytes that were written over, and no others than hooks'."""
+        places = {}
+        for k in self.truth:
+            if k["role"] == "kernel" and int(k["addr"], 16) // PAGE == int(t["addr"], 16) // PAGE:
+                new = bytes.fromhex(k["new"])
+                for i, b in enumerate(new):
+                    places[int(k["addr"], 16) % PAGE + i] = b
+        begin = int(t["addr"], 16) % PAGE
+        own = set(range(begin, begin + len(t["new"]) // 2))
+        found = [x for x in self.findings()
+                 if x["kind"] == "modified" and (x["gfn"], x["hash"]) == (t["gfn"], t["xxh64"])]
+        if len(found) != 1 or "vmlinuz" not in found[0]["path"]:
+            self.wrong(f"{step}: {t['symbol']} is not the one finding: {found}")
+            return
+        told = {d["offset"] + i: b for d in found[0]["differences"]
+                for i, b in enumerate(bytes.fromhex(d["found"]))}
+        if not told or not own & set(told) or any(places.get(at) != b for at, b in told.items()):
+            self.wrong(f"{step}: {found[0]['differences']} is not what was written over")
 
     def malicious(self):
         """(gfn, hash) and hash of all that is an attack's."""
@@ -204,21 +239,40 @@ class Judge:
             if (x.get("gfn"), x.get("hash")) not in malicious:
                 self.wrong(f"a finding about what is no attack: {x}")
 
+    def identified(self, root):
+        """What is said to be a page of a file is that page."""
+        pages = {}
+        for f in self.frames:
+            if f["cpl"] != 3 or f["verdict"] != "known":
+                continue
+            self.n["known"] += 1
+            key = (f["path"], f["page"])
+            if key not in pages:
+                name = root + f["path"]
+                with open(name if os.path.exists(name) else f["path"], "rb") as file:
+                    file.seek(f["page"] * PAGE)
+                    page = file.read(PAGE).ljust(PAGE, b"\0")
+                pages[key] = f"{self.xxh64(page, PAGE, 0):016x}"
+            if pages[key] != f["hash"]:
+                self.wrong(f"this is no page of that file: {f}")
+
     def unexplained(self):
-        """Unknown user-mode code that is neither an attack's nor generated, by page of address."""
+        """All else that ran in user mode: the vDSO, and what libffi and PCRE made."""
         malicious = self.malicious()
         for f in self.frames:
             if f["cpl"] == 3 and f["verdict"] in ("unknown", "modified") and \
                     (f["gfn"], f["hash"]) not in malicious:
                 self.n["other_unknown"] += 1
                 print(f"# unknown: {f['rip']} cr3 {f['cr3']} gfn {f['gfn']} {f['reason']}")
+        if self.n["other_unknown"] > 3:
+            self.wrong(f"{self.n['other_unknown']} frames")
 
     def test(self, name, check, *arg):
         self.problems = []
         check(*arg)
         print(f"not ok {name}: {'; '.join(self.problems[:5])}" if self.problems else f"ok {name}")
 
-    def all(self):
+    def all(self, root):
         self.test("the guest's account is whole, each step worked", self.account)
         for step in USER:
             self.test(f"{step} is found", self.attack, step)
@@ -228,16 +282,17 @@ class Judge:
             self.test(f"{step} is found", self.kernel, step)
         self.test("no code of an attack is identified", self.misidentified)
         self.test("no finding about anything else", self.accused)
-        self.unexplained()
+        self.test("each page said to be known is of that file", self.identified, root)
+        self.test("all else in user mode is known, or generated", self.unexplained)
         print("#", json.dumps(dict(self.n)))
 
 
 def main():
     opt = argparse.ArgumentParser()
-    for name in ("truth", "frames", "report"):
+    for name in ("truth", "frames", "report", "root"):
         opt.add_argument("--" + name, required=True)
     opt = opt.parse_args()
-    Judge(opt.truth, opt.frames, opt.report).all()
+    Judge(opt.truth, opt.frames, opt.report).all(opt.root)
 
 
 main()
