@@ -87,20 +87,29 @@ static void test_generators(void)
 	exec(0x1000, LIB + 0x100, 5000);
 	exec(0x1000, BASE + 0x1000, 30);
 	exec(0x1000, LIB + 0x1100, 5001);
+	exec(0x1000, BASE + 0x2000, 31);
 	exec(0x1000, LIB + 0x2100, 5002);
 	exec(0x2000, LIB + 0x3100, 5003);
 	settle();
 	ok(r->frames[0].why == FZ_WHY_USER, "what ran before the generator is not its");
-	ok(r->frames[2].why == FZ_WHY_GENERATED && r->frames[3].why == FZ_WHY_GENERATED &&
+	ok(r->frames[2].why == FZ_WHY_GENERATED && r->frames[4].why == FZ_WHY_GENERATED &&
 	   r->frames[2].verdict == FZ_VERDICT_UNKNOWN, "beside java: generated, and still unknown");
-	ok(r->frames[4].why == FZ_WHY_USER, "in another address space: not");
+	ok(r->frames[5].why == FZ_WHY_USER, "in another address space: not");
 	ok(r->vms[0].generated == 2 && r->vms[0].unknown == 4, "counted apart");
 	ok(!r->nfindings, "no finding");
+	exec(0x1000, 0x401000, 5004);
+	settle();
+	ok(r->frames[6].why == FZ_WHY_USER, "after its last page, and far from what it made: not");
+	exec(0x1000, BASE + 0x100001000, 10);
+	exec(0x1000, LIB + 0x3100, 5005);
+	settle();
+	ok(r->frames[8].why == FZ_WHY_USER, "after another program, in the same address space: not");
 	end();
 
 	begin();
 	exec(0x1000, BASE + 0x1000, 40);
 	exec(0x1000, LIB + 0x1100, 5001);
+	exec(0x1000, BASE + 0x2000, 41);
 	settle();
 	ok(r->frames[1].why == FZ_WHY_USER, "a program that is not known to generate code");
 	fz_identify_generator(id, "engine-[0-9]", &err);
@@ -113,10 +122,11 @@ static void test_generators(void)
 	fz_identify_generator(id, "/usr/bin/eng*", &err);
 	exec(0x1000, BASE + 0x1000, 40);
 	exec(0x1000, LIB + 0x1100, 5001);
+	exec(0x1000, BASE + 0x2000, 41);
 	exec(0x2000, BASE + 0x4000, 10);
 	exec(0x2000, LIB + 0x1100, 5002);
 	settle();
-	ok(r->frames[1].why == FZ_WHY_GENERATED && r->frames[3].why == FZ_WHY_USER, "or by its path");
+	ok(r->frames[1].why == FZ_WHY_GENERATED && r->frames[4].why == FZ_WHY_USER, "or by its path");
 	end();
 }
 
@@ -237,6 +247,7 @@ static void test_layers(void)
 	exec(0x1000, LIB + 0x91000, 5001);
 	about(FZ_REC_WRITE, 0x1000, 3);
 	again(0x1000, 5002);
+	exec(0x1000, BASE + 0x2000, 31);
 	settle();
 	ok(!r->nfindings && r->vms[0].generated == 2, "a program known to do so: none");
 	end();
@@ -244,7 +255,7 @@ static void test_layers(void)
 
 int main(void)
 {
-	plan(8 + 7 + 7);
+	plan(10 + 7 + 7);
 	test_generators();
 	test_foreign();
 	test_layers();

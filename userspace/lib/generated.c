@@ -155,28 +155,81 @@ static size_t find_stays(const struct fz_identify *id, const struct fz_places *p
 	return have;
 }
 
+/* A generator in an address space, and the code that it is taken to have made. */
+struct generator {
+	uint32_t class;
+	size_t last;		/* its last page that is known, into the frames of the space */
+	uint64_t low, high;	/* where that code is */
+};
+
+#define NEAR	(64ULL << 20)
+
+static bool is_known(const struct fz_frame *f)
+{
+	return f->class != FZ_NO_CLASS && f->verdict != FZ_VERDICT_UNKNOWN;
+}
+
+/*
+ * Its pages run while it starts and less and less later. What runs after the last of
+ * them is taken to be its own only near what it made before: a CR3 value is used again,
+ * and the next process may be anything.
+ */
+static bool made_by(const struct generator *g, const struct fz_frame *f, size_t i)
+{
+	return g->class != FZ_NO_CLASS &&
+	       (i < g->last || (f->rip + NEAR >= g->low && f->rip <= g->high + NEAR));
+}
+
+static void find_generator(const struct fz_identify *id, const uint32_t *s, size_t n, size_t i,
+			   struct generator *g)
+{
+	const struct fz_results *r = &id->r;
+	const struct fz_frame *f = &r->frames[s[i]];
+	const char *path;
+	size_t k;
+
+	if (!is_known(f))
+		return;
+	path = class_file(r, f->class)->path;
+	if (!is_generator(id, path)) {
+		/* Another program, not a library: another process. */
+		if (i > g->last && !strstr(path, ".so"))
+			g->class = FZ_NO_CLASS;
+		return;
+	}
+	if (g->class != FZ_NO_CLASS)
+		return;
+	*g = (struct generator){ .class = f->class, .last = i, .low = UINT64_MAX / 2 };
+	for (k = i + 1; k < n; k++) {
+		const struct fz_frame *o = &r->frames[s[k]];
+
+		if (is_known(o) && o->class == f->class && o->base == f->base)
+			g->last = k;
+	}
+}
+
 /* Frames @s[0..n) are those of one address space. */
 static void one_space(struct fz_identify *id, const struct fz_places *p, const uint32_t *s,
 		      size_t n)
 {
 	struct fz_results *r = &id->r;
 	struct stay stays[PROGRAMS_MAX];
-	uint32_t origin = FZ_NO_CLASS;
+	struct generator g = { .class = FZ_NO_CLASS };
 	size_t i, k, have;
 
 	for (i = 0; i < n; i++) {
 		struct fz_frame *f = &r->frames[s[i]];
 
-		if (f->class != FZ_NO_CLASS && f->verdict != FZ_VERDICT_UNKNOWN &&
-		    origin == FZ_NO_CLASS && is_generator(id, class_file(r, f->class)->path))
-			origin = f->class;
-		if (origin == FZ_NO_CLASS || !open_code(id, f))
+		find_generator(id, s, n, i, &g);
+		if (!open_code(id, f) || !made_by(&g, f, i))
 			continue;
 		f->why = FZ_WHY_GENERATED;
-		f->origin = origin;
+		f->origin = g.class;
+		if (f->rip < g.low)
+			g.low = f->rip;
+		if (f->rip > g.high)
+			g.high = f->rip;
 	}
-	if (origin != FZ_NO_CLASS)
-		return;
 	have = find_stays(id, p, s, n, stays);
 	for (k = 0; k < have; k++) {
 		for (i = stays[k].first + 1; i < stays[k].last; i++) {
