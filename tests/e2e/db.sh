@@ -57,7 +57,7 @@ if ! [ -x "$fitzroy" ]; then
 fi
 
 # ------------------------------------------------------------------- usage
-bad 2 "add, info, list or check" "no verb"
+bad 2 "add, remove, merge, info, list or check" "no verb"
 bad 2 "no such thing as 'frobnicate'" "a verb that does not exist" frobnicate
 bad 2 "needs a path" "add without a path" add --db "$db"
 bad 2 "unexpected argument" "info with an argument" info --db "$db" x
@@ -170,6 +170,38 @@ run add --db "$db" "$@"
 [ $code = 0 ] && grep -q "^added 0 files, 0 pages from 0 packages" "$tmp/out" &&
 	cmp -s "$db" "$tmp/before"
 ok $? "adding them again changes nothing"
+
+taskset -c "$(taskset -pc $$ | sed 's/.*[ ,-]//')" "$fitzroy" db add --db "$tmp/one.db" "$@" >"$tmp/out" 2>"$tmp/err"
+cmp -s "$tmp/one.db" "$db"
+ok $? "one processor makes the same bytes as all"
+
+# ---------------------------------------------------------- removing, merging
+cp "$db" "$tmp/less.db"
+run remove --db "$tmp/less.db" bash '*/libc.so.6'
+[ $code = 0 ] && [ "$(cut -d' ' -f1 "$tmp/out")" = removed ] && [ ! -s "$tmp/err" ] &&
+	"$fitzroy" db check --db "$tmp/less.db" >"$tmp/out" 2>"$tmp/err" &&
+	[ "$(listing "$tmp/less.db")" = "$(listing "$db" | grep -v -e '"package":"bash"' -e '/libc.so.6"')" ]
+ok $? "remove a package, and a file by its path; all else is sound and there"
+cp "$tmp/less.db" "$tmp/less.before"
+bad 2 "matches 'nonsense'" "remove what is not there" remove --db "$tmp/less.db" nonsense bash
+cmp -s "$tmp/less.db" "$tmp/less.before"
+ok $? "then nothing is removed"
+run add --db "$tmp/less.db" "$@"
+[ $code = 0 ] && [ "$(listing "$tmp/less.db")" = "$(listing "$db")" ] &&
+	"$fitzroy" db check --db "$tmp/less.db" >"$tmp/out" 2>"$tmp/err"
+ok $? "what was removed can be added again"
+"$fitzroy" db add --db "$tmp/half1.db" "$1" "$2" "$3" >"$tmp/out" 2>&1
+"$fitzroy" db add --db "$tmp/half2.db" "$3" "$4" "$5" "$6" "$7" "$8" "$9" "${10}" >"$tmp/out" 2>&1
+run merge --db "$tmp/half1.db" "$tmp/half2.db"
+[ $code = 0 ] && [ "$(listing "$tmp/half1.db")" = "$(listing "$db")" ] &&
+	"$fitzroy" db check --db "$tmp/half1.db" >"$tmp/out" 2>"$tmp/err"
+ok $? "merging two that overlap gives the same"
+cp "$tmp/half1.db" "$tmp/half.before"
+run merge --db "$tmp/half1.db" "$tmp/half2.db" "$db"
+[ $code = 0 ] && cmp -s "$tmp/half1.db" "$tmp/half.before" &&
+	grep -q "^added 0 files, 0 pages from 0 packages" "$tmp/out"
+ok $? "merging them again changes nothing"
+bad 2 "there is no database" "merge of a database that is not there" merge --db "$tmp/half1.db" "$tmp/nowhere.db"
 
 run add --db "$tmp/dir.db" "$tmp/debs/"
 [ $code = 0 ] && [ "$(listing "$tmp/dir.db")" = "$(listing "$db")" ]

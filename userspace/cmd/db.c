@@ -9,6 +9,7 @@
 #include <string.h>
 #include "db.h"
 #include "hashdb.h"
+#include "hashdb_write.h"
 #include "options.h"
 
 static void print_hex(char *to, const uint8_t *data, size_t len)
@@ -130,7 +131,89 @@ static int check(const char *path)
 	return finish_stdout(EXIT_DONE);
 }
 
-enum { ADD, INFO, LIST, CHECK, VERBS };
+/* ------------------------------------------------------- removing, merging */
+
+struct patterns {
+	char **p;
+	bool *found;
+	int n;
+};
+
+static bool keep(void *ctx, const struct fz_hashdb_file *f)
+{
+	const struct patterns *t = ctx;
+	bool keep = true;
+	int i;
+
+	for (i = 0; i < t->n; i++)
+		if (!fnmatch(t->p[i], f->path, 0) || !fnmatch(t->p[i], f->package, 0))
+			keep = !(t->found[i] = true);
+	return keep;
+}
+
+static int remove_files(const char *path, int n, char **args)
+{
+	struct patterns t = { args, calloc(n, sizeof(bool)), n };
+	struct fz_hashdb_writer *w;
+	uint64_t removed = 0;
+	struct fz_error err;
+	int i, ret;
+
+	if (!t.found)
+		return trouble("out of memory");
+	ret = fz_hashdb_write_open(&w, path, &err);
+	if (ret) {
+		free(t.found);
+		return trouble("%s", err.text);
+	}
+	ret = fz_hashdb_write_remove(w, keep, &t, &removed, &err);
+	for (i = 0; !ret && i < n; i++)
+		if (!t.found[i])
+			ret = fz_fail(&err, -ENOENT, "no path or package in %s matches '%.128s'",
+				      path, args[i]);
+	free(t.found);
+	if (!ret) {
+		fz_hashdb_write_keep(w);
+		ret = fz_hashdb_write_publish(w, &err);
+	}
+	fz_hashdb_write_close(w);
+	if (ret)
+		return trouble("%s", err.text);
+	printf("removed %" PRIu64 " files\n", removed);
+	return finish_stdout(EXIT_DONE);
+}
+
+static int merge(const char *path, int n, char **args)
+{
+	struct fz_hashdb_writer *w;
+	struct fz_hashdb_added added;
+	struct fz_hashdb *other;
+	struct fz_error err;
+	int i, ret;
+
+	if (fz_hashdb_write_open(&w, path, &err))
+		return trouble("%s", err.text);
+	for (i = 0, ret = 0; !ret && i < n; i++) {
+		ret = fz_hashdb_open(&other, args[i], &err);
+		if (ret)
+			break;
+		ret = fz_hashdb_write_merge(w, other, &err);
+		fz_hashdb_close(other);
+		if (!ret)
+			fz_hashdb_write_keep(w);
+	}
+	if (!ret)
+		ret = fz_hashdb_write_publish(w, &err);
+	fz_hashdb_write_added(w, &added);
+	fz_hashdb_write_close(w);
+	if (ret)
+		return trouble("%s", err.text);
+	printf("added %" PRIu64 " files, %" PRIu64 " pages from %" PRIu64 " packages\n",
+	       added.files, added.pages, added.packages);
+	return finish_stdout(EXIT_DONE);
+}
+
+enum { ADD, INFO, LIST, CHECK, REMOVE, MERGE, VERBS };
 
 static const struct {
 	const char *name;
@@ -141,12 +224,15 @@ static const struct {
 	[INFO]	= { "info", 0, 0, true },
 	[LIST]	= { "list", 0, 1, true },
 	[CHECK]	= { "check", 0, 0, false },
+	[REMOVE] = { "remove", 1, -1, false },
+	[MERGE]	= { "merge", 1, -1, false },
 };
 
 static int run(int verb, const char *db, bool json, int n, char **args)
 {
 	if (n < verbs[verb].min)
-		return usage("db", "%s needs a path", verbs[verb].name);
+		return usage("db", "%s needs a %s", verbs[verb].name,
+			     verb == REMOVE ? "pattern" : "path");
 	if (verbs[verb].max >= 0 && n > verbs[verb].max)
 		return usage("db", "unexpected argument '%.64s'", args[verbs[verb].max]);
 	if (json && !verbs[verb].json)
@@ -158,6 +244,10 @@ static int run(int verb, const char *db, bool json, int n, char **args)
 		return info(db, json);
 	case LIST:
 		return list(db, json, args[0]);
+	case REMOVE:
+		return remove_files(db, n, args);
+	case MERGE:
+		return merge(db, n, args);
 	default:
 		return check(db);
 	}
@@ -176,7 +266,7 @@ int cmd_db(int argc, char **argv)
 	int c, verb;
 
 	if (argc < 2)
-		return usage("db", "add, info, list or check?");
+		return usage("db", "add, remove, merge, info, list or check?");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help("db");
 	for (verb = 0; verb < VERBS && strcmp(verbs[verb].name, argv[1]); verb++)

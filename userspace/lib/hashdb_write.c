@@ -14,9 +14,8 @@
 
 /* ---------------------------------------------------------------- packages */
 
-/* The id of the package with these strings; *@new if it was not there. */
-static int package_id(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f, uint32_t *id,
-		      bool *new, struct fz_error *err)
+int fz_db_package_id(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f, uint32_t *id,
+		     bool *new, struct fz_error *err)
 {
 	const char *s[FZ_DB_STRINGS] = { f->package, f->source, f->version, f->source_version,
 					 f->arch };
@@ -61,7 +60,7 @@ int fz_hashdb_write_package(struct fz_hashdb_writer *w, const struct fz_hashdb_f
 {
 	uint32_t id;
 	bool new;
-	int ret = package_id(w, f, &id, &new, err);
+	int ret = fz_db_package_id(w, f, &id, &new, err);
 
 	return ret ? ret : new;
 }
@@ -85,7 +84,7 @@ int fz_hashdb_write_archive(struct fz_hashdb_writer *w, const uint8_t sha256[32]
 	ret = fz_db_find_ident(w, &key, &ident, err);
 	if (ret)
 		return ret < 0 ? ret : 0;
-	ret = package_id(w, f, &id, &new, err);
+	ret = fz_db_package_id(w, f, &id, &new, err);
 	return ret ? ret : fz_db_add_ident(w, &key, id, files, err);
 }
 
@@ -298,7 +297,7 @@ static int write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *g
 	rec.flags = (f.pie ? FZ_DB_PIE : 0) | (f.is64 ? FZ_DB_64 : 0) |
 		    f.flags << FZ_DB_FLAGS;
 	rec.kind = f.kind;
-	ret = package_id(w, &f, &rec.package, &new, err);
+	ret = fz_db_package_id(w, &f, &rec.package, &new, err);
 	if (!ret)
 		ret = add_pages(w, &f, image, image_size, &rec.pages, err);
 	if (!ret)

@@ -75,6 +75,19 @@ int fz_hashdb_write_archive(struct fz_hashdb_writer *w, const uint8_t sha256[32]
 int fz_hashdb_write_has_archive(struct fz_hashdb_writer *w, const uint8_t sha256[32],
 				uint32_t *files, struct fz_error *err);
 
+/* Add all that @other has and @w has not: files, packages, what was added. */
+int fz_hashdb_write_merge(struct fz_hashdb_writer *w, struct fz_hashdb *other,
+			  struct fz_error *err);
+
+/*
+ * Before anything is added: keep only the files that @keep says yes to, and *@removed
+ * is how many went; a package goes with its last file. What was removed can be added
+ * again. All that stays is in memory until it is published, about 60 bytes a page.
+ */
+int fz_hashdb_write_remove(struct fz_hashdb_writer *w,
+			   bool (*keep)(void *ctx, const struct fz_hashdb_file *f), void *ctx,
+			   uint64_t *removed, struct fz_error *err);
+
 /* Keep all that was added so far / drop what was added since the last keep or publish. */
 void fz_hashdb_write_keep(struct fz_hashdb_writer *w);
 void fz_hashdb_write_undo(struct fz_hashdb_writer *w);

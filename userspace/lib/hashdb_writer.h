@@ -49,6 +49,10 @@ int fz_db_append(struct fz_db_grow *g, const void *data, size_t len, struct fz_e
 int fz_db_write_contents(struct fz_hashdb_writer *w, uint32_t file, uint32_t index,
 			 const void *pages, size_t n, struct fz_error *err);
 
+/* The id of the package with @f's strings; *@new if it was not there. */
+int fz_db_package_id(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f, uint32_t *id,
+		     bool *new, struct fz_error *err);
+
 /* 1 and the ident, or 0. */
 int fz_db_find_ident(struct fz_hashdb_writer *w, const struct fz_db_key *key,
 		     struct fz_db_ident *ident, struct fz_error *err);
