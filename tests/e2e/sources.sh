@@ -132,6 +132,13 @@ for at in 5000 $((size / 2)) $((size - 2)); do
 done
 ok $bad "changed in one byte or cut, it is refused"
 
+rpm=$(echo "$tmp"/rpm/w.ufdio/RPMS/*/prog-utils-extra*.rpm)
+at=$(($(stat -c %s "$rpm") / 2))
+{ head -c $at "$rpm"; printf 'x'; tail -c +$((at + 2)) "$rpm"; } >"$tmp/bad.rpm"
+add "$tmp/bad.rpm"
+[ $code = 2 ] && [ ! -s "$tmp/list" ] && grep -q "payload has another digest" "$tmp/err"
+ok $? "also where no compression has a checksum"
+
 # ------------------------------------------------------------ Alpine packages
 "$make" apk "$tmp/a.apk" usr/bin/ls=/bin/ls lib/cat=/bin/cat etc/x=/etc/passwd
 add "$tmp/a.apk"
