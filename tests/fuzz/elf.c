@@ -3,7 +3,9 @@
  * elf.c - fuzz the ELF reader
  */
 #include <elf.h>
+#include <stdlib.h>
 #include "elffile.h"
+#include "entries.h"
 #include "fuzz.h"
 
 #define PAGE	4096UL
@@ -12,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fz_error err = { "" };
 	struct fz_elf elf;
-	size_t i;
+	size_t i, len;
+	void *blob;
 	int ret;
 
 	ret = fz_elf_parse(&elf, data, size, &err);
@@ -31,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(s->offset + (s->pages - 1) * PAGE < size);
 		CHECK(s->vaddr + (s->pages - 1) * PAGE >= s->vaddr);
 		CHECK(!i || elf.segments[i - 1].offset <= s->offset);
+	}
+	if (ret && fz_elf_entries(&elf, data, size, &blob, &len) == 1) {
+		CHECK(fz_entries_has(blob, len, UINT32_MAX));
+		free(blob);
 	}
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <jansson.h>
 #include <openssl/evp.h>
+#include "knowledge.h"
 #include "lockdown.h"
 #include "log.h"
 #include "options.h"
@@ -237,11 +238,12 @@ int cmd_dump(int argc, char **argv)
 	static const struct option options[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "db", required_argument, NULL, OPT_DB },
+		{ "generators", required_argument, NULL, OPT_GENERATORS },
 		{ "user", required_argument, NULL, OPT_USER },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	const char *path = FZ_HASHDB_PATH, *to = NULL, *user = NULL;
+	const char *path = FZ_HASHDB_PATH, *to = NULL, *user = NULL, *generators = NULL;
 	struct fz_identify *id = NULL;
 	struct fz_hashdb *db = NULL;
 	struct fz_error err;
@@ -256,6 +258,9 @@ int cmd_dump(int argc, char **argv)
 		case OPT_DB:
 			path = optarg;
 			break;
+		case OPT_GENERATORS:
+			generators = optarg;
+			break;
 		case OPT_USER:
 			user = optarg;
 			break;
@@ -268,6 +273,8 @@ int cmd_dump(int argc, char **argv)
 	if (fz_hashdb_open(&db, path, &err) || fz_identify_new(&id, db, &err) ||
 	    fz_log_open(&log, argv[optind], &err)) {
 		ret = trouble("%s", err.text);
+	} else if (know_generators(id, generators)) {
+		ret = EXIT_TROUBLE;
 	} else {
 		dir = open_dir(to);
 		ret = dir < 0 ? EXIT_TROUBLE : dump(log, argv[optind], id, user, dir);

@@ -14,7 +14,7 @@ static const struct command {
 	{ "list", cmd_list, "[--json]", "the virtual machines of this host" },
 	{ "watch", cmd_watch,
 	  "[--vm ID|PID]... [--all] [--db FILE] [--json] [--keep] [--lossless]\n"
-	  "                      [--user NAME]",
+	  "                      [--generators FILE] [--user NAME]",
 	  "attach and follow: each program first seen, each finding" },
 	{ "record", cmd_record,
 	  "[--vm ID|PID]... [--all] -o FILE [--force] [--exit-when-died] [--timeout S]\n"
@@ -22,9 +22,9 @@ static const struct command {
 	  "attach and write every event to a hash-chained, sealed log" },
 	{ "report", cmd_report,
 	  "FILE|--live [--format text|json|frames] [--frames OUT] [--db FILE]\n"
-	  "                      [--user NAME]",
+	  "                      [--reference PATH]... [--generators FILE] [--user NAME]",
 	  "what ran: programs, packages, versions, coverage" },
-	{ "dump", cmd_dump, "FILE -o DIR [--db FILE] [--user NAME]",
+	{ "dump", cmd_dump, "FILE -o DIR [--db FILE] [--generators FILE] [--user NAME]",
 	  "the contents of frames that were not identified, into a new directory" },
 	{ "verify", cmd_verify, "FILE [--pubkey FILE] [--json] [--user NAME]",
 	  "is a log whole, unbroken and sealed; what was lost" },

@@ -10,12 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "device.h"
+#include "knowledge.h"
 #include "lockdown.h"
 #include "options.h"
 #include "report.h"
 
 struct args {
-	const char *file, *db, *frames, *user;
+	const char *file, *db, *frames, *user, *generators;
+	struct reference *reference;
 	int (*format)(const struct fz_report *rep, FILE *out, struct fz_error *err);
 	bool live;
 	/* what is open */
@@ -165,6 +167,9 @@ static int open_all(struct args *a, struct fz_hashdb **db, struct fz_identify **
 		      fz_device_reader(a->dev, true, reader, &err) :
 		      fz_log_open(&a->log, a->file, &err))
 		return trouble("%s", err.text);
+	if (know_generators(*id, a->generators))
+		return EXIT_TROUBLE;
+	reference_use(a->reference, *id);
 	if (a->live)
 		fz_log_describe(&a->now, fz_device_info(a->dev));
 	return EXIT_DONE;
@@ -189,7 +194,9 @@ int cmd_report(int argc, char **argv)
 		{ "format", required_argument, NULL, OPT_FORMAT },
 		{ "frames", required_argument, NULL, OPT_FRAMES },
 		{ "db", required_argument, NULL, OPT_DB },
+		{ "generators", required_argument, NULL, OPT_GENERATORS },
 		{ "live", no_argument, NULL, OPT_LIVE },
+		{ "reference", required_argument, NULL, OPT_REFERENCE },
 		{ "user", required_argument, NULL, OPT_USER },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
@@ -211,6 +218,13 @@ int cmd_report(int argc, char **argv)
 			break;
 		case OPT_DB:
 			a.db = optarg;
+			break;
+		case OPT_GENERATORS:
+			a.generators = optarg;
+			break;
+		case OPT_REFERENCE:
+			if (reference_add(&a.reference, optarg))
+				return EXIT_TROUBLE;
 			break;
 		case OPT_LIVE:
 			a.live = true;
@@ -237,5 +251,6 @@ int cmd_report(int argc, char **argv)
 	fz_device_close(a.dev);
 	fz_identify_free(id);
 	fz_hashdb_close(db);
+	reference_free(a.reference);
 	return ret;
 }

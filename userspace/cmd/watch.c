@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "knowledge.h"
 #include "options.h"
 #include "report.h"
 #include "session.h"
@@ -267,7 +268,8 @@ static int follow(struct watch *w, struct fz_error *err)
 	return n < 0 ? n : show_new(w, err);
 }
 
-static int watch(struct watch *w, struct fz_hashdb *db, const struct session_args *args)
+static int watch(struct watch *w, struct fz_hashdb *db, const char *generators,
+		 const struct session_args *args)
 {
 	struct fz_error err;
 	struct fz_vm_desc *vms;
@@ -276,7 +278,9 @@ static int watch(struct watch *w, struct fz_hashdb *db, const struct session_arg
 
 	if (fz_identify_new(&w->id, db, &err))
 		return trouble("%s", err.text);
-	ret = session_open(&w->s, args);
+	ret = know_generators(w->id, generators);
+	if (!ret)
+		ret = session_open(&w->s, args);
 	if (ret)
 		return ret;
 	fz_log_describe(&w->clock, fz_device_info(w->s.dev));
@@ -305,11 +309,12 @@ int cmd_watch(int argc, char **argv)
 	static const struct option options[] = {
 		SESSION_OPTIONS,
 		{ "db", required_argument, NULL, OPT_DB },
+		{ "generators", required_argument, NULL, OPT_GENERATORS },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	const char *path = FZ_HASHDB_PATH;
+	const char *path = FZ_HASHDB_PATH, *generators = NULL;
 	struct session_args args = { 0 };
 	struct watch w = { .json = false };
 	struct fz_hashdb *db;
@@ -320,6 +325,9 @@ int cmd_watch(int argc, char **argv)
 		switch (c) {
 		case OPT_DB:
 			path = optarg;
+			break;
+		case OPT_GENERATORS:
+			generators = optarg;
 			break;
 		case OPT_JSON:
 			w.json = true;
@@ -334,7 +342,7 @@ int cmd_watch(int argc, char **argv)
 		return usage("watch", "takes no '%.64s'; name a VM with --vm", argv[optind]);
 	if (fz_hashdb_open(&db, path, &err))
 		return trouble("%s", err.text);
-	ret = watch(&w, db, &args);
+	ret = watch(&w, db, generators, &args);
 	fz_identify_free(w.id);
 	free(w.printed.slot);
 	fz_hashdb_close(db);

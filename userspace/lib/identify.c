@@ -329,6 +329,9 @@ static int add_frame(struct fz_identify *id, const struct fz_rec *rec, struct fz
 		    fz_index_add(&id->by_frame, hash, id->r.nframes))
 			return OUT_OF_MEMORY(err);
 		f = &id->r.frames[id->r.nframes++];
+		if (!id->r.vms[vm].any)
+			id->r.vms[vm].born = !(rec->mode & FZ_MODE_PE);
+		id->r.vms[vm].any = true;
 		*f = (struct fz_frame){ .gfn = rec->gfn, .cr3 = rec->cr3, .rip = rec->rip,
 			.first = rec->time, .vm = vm, .content = content, .mode = rec->mode,
 			.cpl = rec->cpl, .as_id = rec->as_id };
@@ -351,6 +354,7 @@ int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
 	int ret;
 
 	id->r.records++;
+	id->lost |= rec->type == FZ_REC_LOST;
 	if (!rec->vm)
 		return 0;
 	vm = find_vm(id, rec->vm, err);

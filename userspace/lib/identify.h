@@ -44,6 +44,11 @@
  *     that is loaded at just that address nowhere else in the VM (foreign: injected, or
  *     a library that nobody knows). A program that is unknown from its first page on
  *     is neither, wherever it comes from; it is just unknown.
+ * 10. The first page of a file that runs in a VM is one on which execution of the file
+ *     can begin (entries.h). If it is not, that is a finding: whoever runs that page came
+ *     there by another way. Only where nothing can have been missed: the VM was watched
+ *     from its first instruction, no record is lost, none of the file's pages is modified
+ *     or misplaced. The page is identified all the same.
  *
  * Files can differ and still have the same code (ls, dir and vdir do): what they
  * run is ambiguous, though file page, load address and package may be certain.
@@ -203,6 +208,7 @@ enum fz_finding_kind {
 	FZ_FINDING_STAYS,	/* .mixed: a frame stays mixed */
 	FZ_FINDING_STAYS_MANY,	/* the VM's frames, added up, do; @at is nothing */
 	FZ_FINDING_MISPLACED,	/* .frames: rule 6 */
+	FZ_FINDING_ENTERED,	/* .frames: rule 10 */
 	FZ_FINDING_LAYER,	/* .frames: rule 9, written by itself */
 	FZ_FINDING_FOREIGN,	/* .frames, the first of @count: rule 9, in a known program */
 };
@@ -232,6 +238,7 @@ struct fz_results_vm {
 	uint64_t patched;		/* of the known */
 	uint64_t generated;		/* of the unknown: rule 8 */
 	uint64_t not_compared;		/* unknown pages that were not kept */
+	bool any, born;			/* a frame was captured; the first ran in real mode */
 };
 
 struct fz_program {

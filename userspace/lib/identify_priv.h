@@ -36,6 +36,7 @@ struct fz_identify {
 	size_t mixed_cap, drifted_cap, audited_cap, findings_cap;
 	struct fz_index by_mixed, by_since, by_audited;
 	size_t kept_user, kept_other;
+	bool lost;			/* records */
 	uint32_t last_vm;
 	struct fz_generators *generators;
 	struct fz_written {
@@ -148,6 +149,8 @@ int fz_written_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec
 		   struct fz_error *err);
 bool fz_written_take(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec, uint64_t *rip);
 
+/* entered.c: rule 10, last. */
+int fz_find_entered(struct fz_identify *id, struct fz_error *err);
 int fz_place_order(const void *a, const void *b);
 
 static inline const struct fz_hashdb_file *class_file(const struct fz_results *r, uint32_t class)

@@ -38,6 +38,8 @@
  *			"misplaced": a page of a known file (path, page) ran at an
  *			address (in address_space) where the file can't have it;
  *			where the file is, if it is loaded there at all: load_address;
+ *			"entered": the first page of a file that ran in the VM is none
+ *			where the file can be entered;
  *			"layer": unknown user code in a frame that the same address
  *			space had written to in user mode, from written_from; "foreign":
  *			unknown user code (frames: how much of it; the address is that of

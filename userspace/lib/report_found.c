@@ -127,9 +127,9 @@ json_t *fz_report_found(const struct fz_report *rep, const struct fz_finding *fo
 	const struct fz_content *c = &r->contents[f->content];
 	json_t *j;
 
-	if (found->kind != FZ_FINDING_MISPLACED)
+	if (found->kind == FZ_FINDING_LAYER || found->kind == FZ_FINDING_FOREIGN)
 		return code_json(rep, found);
-	j = frame_json(rep, "misplaced", f);
+	j = frame_json(rep, found->kind == FZ_FINDING_ENTERED ? "entered" : "misplaced", f);
 	if (!j)
 		return NULL;
 	json_object_set_new(j, "path", paths(r, f));
@@ -145,11 +145,17 @@ int fz_report_found_text(const struct fz_report *rep, const struct fz_finding *f
 	const struct fz_frame *f = &r->frames[found->at];
 	char t[FZ_TIME_TEXT];
 
-	if (found->kind != FZ_FINDING_MISPLACED)
+	if (found->kind == FZ_FINDING_LAYER || found->kind == FZ_FINDING_FOREIGN)
 		return code_text(rep, found, out);
 	fputs("a page of ", out);
 	if (put_paths(r, f, out))
 		return -ENOMEM;
+	if (found->kind == FZ_FINDING_ENTERED) {
+		fprintf(out, " was its first to run, at 0x%" PRIx64 " in address space 0x%" PRIx64
+			" at %s: not one where it can be entered", f->rip, f->cr3,
+			clock_of(rep, f->first, t));
+		return 0;
+	}
 	fprintf(out, " ran at 0x%" PRIx64 " in address space 0x%" PRIx64 " at %s, where the file "
 		"can't have it", f->rip & PAGE_MASK, f->cr3, clock_of(rep, f->first, t));
 	if (f->base)

@@ -181,6 +181,7 @@ json_t *fz_report_event(const struct fz_report *rep, const struct fz_finding *f)
 		return json_pack("{s:s, s:o, s:o}", "kind", "stays-mixed-many",
 				 "ns", integer(v->mixed_ns), "time", when(rep, f->time));
 	case FZ_FINDING_MISPLACED:
+	case FZ_FINDING_ENTERED:
 	case FZ_FINDING_LAYER:
 	case FZ_FINDING_FOREIGN:
 		return fz_report_found(rep, f);
@@ -265,6 +266,7 @@ int fz_report_event_text(const struct fz_report *rep, const struct fz_finding *f
 			"that patches itself needs", r->vms[f->vm].mixed_ns / 1e9);
 		return 0;
 	case FZ_FINDING_MISPLACED:
+	case FZ_FINDING_ENTERED:
 	case FZ_FINDING_LAYER:
 	case FZ_FINDING_FOREIGN:
 		return fz_report_found_text(rep, f, out);

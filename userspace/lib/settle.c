@@ -451,6 +451,8 @@ int fz_identify_settle(struct fz_identify *id, struct fz_error *err)
 		ret = fz_unseen_settle(id, err);
 	if (!ret && frame_findings(id))
 		ret = fz_fail(err, -ENOMEM, "out of memory");
+	if (!ret)
+		ret = fz_find_entered(id, err);
 	if (!ret && id->r.nfindings)
 		qsort(id->r.findings, id->r.nfindings, sizeof(*id->r.findings), by_vm_kind_time);
 	free(p.space);

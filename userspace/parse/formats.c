@@ -3,12 +3,30 @@
  * formats.c - which kinds of files hold code, and who reads them
  */
 #include <elf.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "elffile.h"
+#include "entries.h"
 #include "firmware.h"
 #include "formats.h"
 #include "fv.h"
 #include "pe.h"
+
+static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
+		       const struct fz_taker *t, struct fz_error *err)
+{
+	size_t len;
+	void *blob;
+	int ret;
+
+	ret = fz_elf_entries(elf, data, size, &blob, &len);
+	if (ret <= 0)
+		return ret ? fz_fail(err, -ENOMEM, "out of memory") : 0;
+	ret = t->extra(t->ctx, FZ_BLOB_ENTRIES, 0, blob, len, err);
+	free(blob);
+	return ret;
+}
 
 static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t size,
 		    const struct fz_taker *t, struct fz_error *err)
@@ -41,6 +59,8 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 	f.nsegments = elf.nsegments;
 	f.segments = segments;
 	ret = t->take(t->ctx, &f, data, size, err);
+	if (ret > 0 && t->extra)
+		ret = add_entries(&elf, data, size, t, err);
 	return ret < 0 ? ret : 1;
 }
 
