@@ -67,8 +67,10 @@ static int judge(struct fz_identify *id, const struct first *first, struct fz_er
 {
 	const struct fz_results *r = &id->r;
 	const struct fz_class *class = &r->classes[first->class];
+	const struct fz_hashdb_file *file = &r->files[class->file];
+	uint64_t at, from = UINT64_MAX;
 	const void *blob;
-	size_t len;
+	size_t len, i;
 	int ret;
 
 	if (first->out || !r->vms[first->vm].born)
@@ -77,7 +79,11 @@ static int judge(struct fz_identify *id, const struct first *first, struct fz_er
 			      err);
 	if (ret <= 0)
 		return ret;
-	if (fz_entries_has(blob, len, first->page))
+	for (i = 0; i < file->nsegments; i++) {
+		at = file->segments[i].offset / FZ_PAGE_SIZE;
+		from = at < from ? at : from;
+	}
+	if (fz_entries_has(blob, len, first->page - from))
 		return 0;
 	if (fz_add_finding(id, FZ_FINDING_ENTERED, first->vm, first->frame,
 			   r->frames[first->frame].first))

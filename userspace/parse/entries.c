@@ -24,13 +24,13 @@ struct file {
 	size_t size;
 	Elf64_Phdr ph[HEADERS_MAX];
 	size_t nph;
-	struct fz_entries *set;
+	uint8_t *set;
+	uint64_t first, pages;
 	bool unsure;		/* something is not as expected: say nothing */
 };
 
 static void mark(struct file *f, uint64_t vaddr)
 {
-	uint8_t *bits = (uint8_t *)(f->set + 1);
 	size_t i;
 
 	for (i = 0; i < f->elf->nsegments; i++) {
@@ -39,9 +39,9 @@ static void mark(struct file *f, uint64_t vaddr)
 
 		if (vaddr < s->vaddr || vaddr - s->vaddr >= (uint64_t)s->pages * PAGE)
 			continue;
-		page = (s->offset + (vaddr - s->vaddr)) / PAGE - f->set->first;
-		if (page < f->set->pages)
-			bits[page / 8] |= 1 << page % 8;
+		page = (s->offset + (vaddr - s->vaddr)) / PAGE - f->first;
+		if (page < f->pages)
+			f->set[page / 8] |= 1 << page % 8;
 	}
 }
 
@@ -221,7 +221,7 @@ static void dynamic(struct file *f, const Elf64_Phdr *ph)
 		mark_symbols(f, v[DT_SYMTAB], n);
 }
 
-static int make_set(const struct fz_elf *elf, struct fz_entries **set, size_t *len)
+static int make_set(const struct fz_elf *elf, struct file *f, size_t *len)
 {
 	uint64_t lo = UINT64_MAX, hi = 0, end;
 	size_t i;
@@ -231,14 +231,23 @@ static int make_set(const struct fz_elf *elf, struct fz_entries **set, size_t *l
 		end = elf->segments[i].offset / PAGE + elf->segments[i].pages;
 		hi = end > hi ? end : hi;
 	}
-	if (hi <= lo || hi - lo > PAGES_MAX || hi > UINT32_MAX)
+	if (hi <= lo || hi - lo > PAGES_MAX)
 		return 0;
-	*len = sizeof(**set) + (hi - lo + 7) / 8;
-	*set = calloc(1, *len);
-	if (!*set)
-		return -ENOMEM;
-	**set = (struct fz_entries){ lo, hi - lo };
-	return 1;
+	*len = (hi - lo + 7) / 8;
+	f->first = lo;
+	f->pages = hi - lo;
+	f->set = calloc(1, *len);
+	return f->set ? 1 : -ENOMEM;
+}
+
+static bool all(const struct file *f)
+{
+	uint64_t i;
+
+	for (i = 0; i < f->pages; i++)
+		if (!(f->set[i / 8] & 1 << i % 8))
+			return false;
+	return true;
 }
 
 int fz_elf_entries(const struct fz_elf *elf, const void *data, size_t size, void **blob,
@@ -257,14 +266,14 @@ int fz_elf_entries(const struct fz_elf *elf, const void *data, size_t size, void
 		return 0;
 	memcpy(f.ph, (const uint8_t *)data + eh.e_phoff, eh.e_phnum * sizeof(f.ph[0]));
 	f.nph = eh.e_phnum;
-	ret = make_set(elf, &f.set, len);
+	ret = make_set(elf, &f, len);
 	if (ret <= 0)
 		return ret;
 	mark(&f, elf->entry);
 	for (i = 0; i < f.nph; i++)
 		if (f.ph[i].p_type == PT_DYNAMIC && !dynamics++)
 			dynamic(&f, &f.ph[i]);
-	if (f.unsure || dynamics > 1) {
+	if (f.unsure || dynamics > 1 || all(&f)) {
 		free(f.set);
 		return 0;
 	}
@@ -272,15 +281,7 @@ int fz_elf_entries(const struct fz_elf *elf, const void *data, size_t size, void
 	return 1;
 }
 
-bool fz_entries_has(const void *blob, size_t len, uint32_t page)
+bool fz_entries_has(const void *blob, size_t len, uint64_t index)
 {
-	struct fz_entries set;
-
-	if (len < sizeof(set))
-		return true;
-	memcpy(&set, blob, sizeof(set));
-	page -= set.first;
-	if (page >= set.pages || len < sizeof(set) + (set.pages + 7) / 8)
-		return true;
-	return ((const uint8_t *)blob)[sizeof(set) + page / 8] & 1 << page % 8;
+	return index / 8 >= len || ((const uint8_t *)blob)[index / 8] & 1 << index % 8;
 }

@@ -7,17 +7,14 @@
  * IFUNC resolvers), of functions that it exports, and of whatever its data points to.
  * Code reaches other pages only from these.
  *
- * FZ_BLOB_ENTRIES, index 0: struct fz_entries, then a bit a page.
+ * FZ_BLOB_ENTRIES, index 0: a bit a page, the lowest of the first byte for the first
+ * page of the file's first executable segment. Files without it, or with all pages so,
+ * have no blob: nothing can be said of them.
  */
 #ifndef FZ_ENTRIES_H
 #define FZ_ENTRIES_H
 
 #include "elffile.h"
-
-struct fz_entries {
-	uint32_t first;		/* page of bit 0, bits from the lowest */
-	uint32_t pages;
-};
 
 /*
  * Make the blob for the file at @data, of which fz_elf_parse() made @elf: *@len bytes
@@ -26,7 +23,7 @@ struct fz_entries {
 int fz_elf_entries(const struct fz_elf *elf, const void *data, size_t size, void **blob,
 		   size_t *len);
 
-/* Can execution begin on @page, by the blob? True if the blob makes no sense. */
-bool fz_entries_has(const void *blob, size_t len, uint32_t page);
+/* Can execution begin on page @index, counted from the first that has a bit? */
+bool fz_entries_has(const void *blob, size_t len, uint64_t index);
 
 #endif
