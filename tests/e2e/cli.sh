@@ -97,6 +97,29 @@ ok "report: the unknown program" json "$tmp/report.json" \
 ok "report: a broken record makes it incomplete" json "$tmp/report.json" \
 	'not j["log"]["complete"] and j["log"]["broken"] == 1 and j["log"]["lost"] == 5'
 ok "report: the frames, one a line" [ "$(wc -l < "$tmp/frames")" = 9 ]
+"$fitzroy" report "$tmp/log" --db "$tmp/db" --format json --reference "$cat" > "$tmp/with.json" 2> "$tmp/err"
+ok "report --reference: the byte that differs" json "$tmp/with.json" \
+	"(lambda f, page: (f['differing_bytes'], [(d['offset'], d['expected']) for d in f['differences']]) ==
+		(1, [(0x305, '%02x' % page[0x305])]) and f['bytes'] == '0x300-0x33f')(
+		[p for p in j['vms'][0]['programs'] if p['verdict'] == 'modified'][0]['findings'][0],
+		open('$cat', 'rb').read()[$((first + 1)) * 4096:])"
+ok "report --reference: not there" run 2 report "$tmp/log" --db "$tmp/db" --reference "$tmp/nothing"
+printf '# made\n\n%s  # by its name\n' cat > "$tmp/generators"
+ok "report --generators" run 0 report "$tmp/log" --db "$tmp/db" --generators "$tmp/generators"
+ok "report --generators: not there" run 2 report "$tmp/log" --db "$tmp/db" --generators "$tmp/nothing"
+head -c 3000 /dev/zero | tr '\0' a > "$tmp/generators"
+ok "report --generators: a line that never ends" run 2 report "$tmp/log" --db "$tmp/db" --generators "$tmp/generators"
+ok "dump" run 0 dump "$tmp/log" --db "$tmp/db" -o "$tmp/dump"
+ok "dump: what is not identified, by its SHA-256" python3 -c '
+import hashlib, json, os, sys
+j = json.load(open(sys.argv[1] + "/index.json"))
+files = {f["file"] for f in j["frames"] if f["file"]}
+good = all(hashlib.sha256(open(f"{sys.argv[1]}/{f}", "rb").read()).hexdigest() + ".page" == f for f in files)
+if not good or len(j["frames"]) != 4 or {"index.json", *files} != set(os.listdir(sys.argv[1])) or \
+        sorted(f["kind"] for f in j["frames"]) != ["broken", "kernel", "modified", "user"]:
+    sys.exit(j)' "$tmp/dump"
+ok "dump: not over what is there" run 2 dump "$tmp/log" --db "$tmp/db" -o "$tmp/dump"
+ok "dump: where to is needed" run 2 dump "$tmp/log" --db "$tmp/db"
 run 0 report "$tmp/log" --db "$tmp/db" --format json
 ok "report: the same bytes again" cmp "$tmp/out" "$tmp/report.json"
 # The same records, elsewhere, in other blocks, at another time: the same report to the byte.

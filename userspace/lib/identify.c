@@ -29,6 +29,9 @@ void fz_identify_free(struct fz_identify *id)
 	fz_identify_ungroup(id);
 	fz_unseen_free(id);
 	fz_generators_free(id);
+	for (i = 0; id->cached && i < FZ_CACHE_PAGES; i++)
+		free(id->cached[i].page);
+	free(id->cached);
 	free(id->written);
 	free(id->by_written.slot);
 	for (i = 0; i < id->r.nfiles; i++)
@@ -201,7 +204,41 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 	return 0;
 }
 
-int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32_t *at,
+/*
+ * Most captures repeat what some VM ran before. To compare 4096 bytes is far faster than
+ * their SHA-256, and as sure; XXH64 alone would not be.
+ */
+static bool cached(const struct fz_identify *id, const struct fz_rec *rec, uint32_t *at)
+{
+	const struct fz_cached *k = id->cached ? &id->cached[rec->hash % FZ_CACHE_PAGES] : NULL;
+
+	if (!k || !k->page || k->xxh64 != rec->hash ||
+	    memcmp(k->page, fz_rec_page(rec), FZ_PAGE_SIZE))
+		return false;
+	*at = k->at;
+	return true;
+}
+
+/* Without memory for it all is as before, only slower. */
+static void cache(struct fz_identify *id, const struct fz_rec *rec, uint32_t at)
+{
+	struct fz_cached *k;
+
+	if (!id->cached)
+		id->cached = calloc(FZ_CACHE_PAGES, sizeof(*id->cached));
+	if (!id->cached)
+		return;
+	k = &id->cached[rec->hash % FZ_CACHE_PAGES];
+	if (!k->page)
+		k->page = malloc(FZ_PAGE_SIZE);
+	if (!k->page)
+		return;
+	memcpy(k->page, fz_rec_page(rec), FZ_PAGE_SIZE);
+	k->xxh64 = rec->hash;
+	k->at = at;
+}
+
+static int take_content(struct fz_identify *id, const struct fz_rec *rec, uint32_t *at,
 			struct fz_error *err)
 {
 	const uint8_t *page = fz_rec_page(rec);
@@ -232,6 +269,20 @@ int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32
 	*at = id->r.ncontents;
 	id->r.contents[id->r.ncontents++] = c;
 	return 0;
+}
+
+int fz_identify_content(struct fz_identify *id, const struct fz_rec *rec, uint32_t *at,
+			struct fz_error *err)
+{
+	int ret;
+
+	if (cached(id, rec, at))
+		return 0;
+	ret = take_content(id, rec, at, err);
+	/* A broken record's hash is not its page's. */
+	if (!ret && !id->r.contents[*at].broken)
+		cache(id, rec, *at);
+	return ret;
 }
 
 /* Oracles and rule 5 need the snapshot of what is unknown. */

@@ -67,6 +67,7 @@
 #define FZ_REFS_MAX	256		/* candidates kept for a page */
 #define FZ_KEPT_MAX	32768	/* unknown snapshots kept, of user mode and of all else */
 #define FZ_BYTES_MAX	64		/* differing bytes kept for a frame */
+#define FZ_CACHE_PAGES	16384		/* contents by which a page is decided without a digest */
 #define FZ_NO_PAGE	UINT32_MAX
 #define FZ_NO_CLASS	UINT32_MAX
 

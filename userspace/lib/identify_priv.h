@@ -35,6 +35,12 @@ struct fz_identify {
 	struct fz_index by_id, by_sha, by_content, by_frame, by_vm;
 	size_t mixed_cap, drifted_cap, audited_cap, findings_cap;
 	struct fz_index by_mixed, by_since, by_audited;
+	/* Contents seen lately, of all VMs, told by themselves. */
+	struct fz_cached {
+		uint64_t xxh64;
+		uint8_t *page;		/* NULL = empty */
+		uint32_t at;		/* into r.contents */
+	} *cached;			/* FZ_CACHE_PAGES, or NULL */
 	size_t kept_user, kept_other;
 	bool lost;			/* records */
 	uint32_t last_vm;
