@@ -8,6 +8,8 @@ static const struct fake_file files[] = {
 	{ "/usr/lib/libbeta.so.1", "beta", "1", 2, true, 4, 0x4000, 4, { 20, 21, 22, 23 } },
 	{ "/usr/lib/jvm/bin/java", "jre", "1", 3, true, 1, 0x1000, 2, { 30, 31 } },
 	{ "/opt/own/bin/engine-2", "own", "1", 4, true, 1, 0x1000, 2, { 40, 41 } },
+	{ "/usr/lib/libpcre2-8.so.0", "pcre", "1", 5, true, 1, 0x1000, 8,
+	  { 50, 51, 52, 53, 54, 55, 56, 57 } },
 };
 
 #define BASE	0x558000000000ULL
@@ -127,6 +129,22 @@ static void test_generators(void)
 	exec(0x2000, LIB + 0x1100, 5002);
 	settle();
 	ok(r->frames[1].why == FZ_WHY_GENERATED && r->frames[4].why == FZ_WHY_USER, "or by its path");
+	end();
+}
+
+static void test_busy(void)
+{
+	int i;
+
+	begin();
+	for (i = 0; i < 8; i++) {
+		exec(0x1000, LIB + 0x1000 * (i + 1), 50 + i);
+		exec(0x1000, LIB + 0x91000 + 0x1000 * i, 5000 + i);
+	}
+	exec(0x1000, LIB + 0x1000, 50);
+	settle();
+	ok(r->frames[13].why == FZ_WHY_USER && r->frames[15].why == FZ_WHY_GENERATED,
+	   "a library that compiles when it is used: 8 pages of it are use, 7 are not");
 	end();
 }
 
@@ -255,8 +273,9 @@ static void test_layers(void)
 
 int main(void)
 {
-	plan(10 + 7 + 7);
+	plan(10 + 1 + 7 + 7);
 	test_generators();
+	test_busy();
 	test_foreign();
 	test_layers();
 	return done();

@@ -7,9 +7,12 @@
 
 /*
  * Programs and libraries that compile while they run, by the last part of their path.
- * Those that many link and few use so (libpcre2, libffi) are not here: they would
- * explain away whatever runs beside them.
+ * Those that many link and few use so must have been used: BUSY pages of libpcre2 are
+ * more than its start and end. libffi is not here: it would explain away whatever runs
+ * beside it.
  */
+#define BUSY		8
+static const char * const busy[] = { "libpcre2-*.so*" };
 static const char * const shipped[] = {
 	"java", "libjvm.so", "node", "nodejs", "libnode.so*", "libv8*.so*", "deno", "bun",
 	"firefox*", "libmozjs-*.so*", "libxul.so", "chrome", "chromium*", "electron",
@@ -60,17 +63,21 @@ static bool matches(const char *pattern, const char *path)
 	return !fnmatch(pattern, strchr(pattern, '/') || !base ? path : base + 1, 0);
 }
 
-static bool is_generator(const struct fz_identify *id, const char *path)
+/* How many of its pages must have run? 0: it is no generator. */
+static uint32_t is_generator(const struct fz_identify *id, const char *path)
 {
 	size_t i;
 
+	for (i = 0; i < sizeof(busy) / sizeof(busy[0]); i++)
+		if (matches(busy[i], path))
+			return BUSY;
 	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
 		if (matches(shipped[i], path))
-			return true;
+			return 1;
 	for (i = 0; id->generators && i < id->generators->n; i++)
 		if (matches(id->generators->pattern[i], path))
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
 /* Frames by address space, then by time. */
@@ -162,7 +169,8 @@ struct generator {
 	uint64_t low, high;	/* where that code is */
 };
 
-#define NEAR	(64ULL << 20)
+#define NEAR		(64ULL << 20)
+#define LOOK_BACK	4096
 
 static bool is_known(const struct fz_frame *f)
 {
@@ -180,24 +188,41 @@ static bool made_by(const struct generator *g, const struct fz_frame *f, size_t 
 	       (i < g->last || (f->rip + NEAR >= g->low && f->rip <= g->high + NEAR));
 }
 
+/* Of a library that must have been used, did enough run by frame @i? */
+static bool enough(const struct fz_results *r, const uint32_t *s, size_t i, uint32_t want)
+{
+	const struct fz_frame *f = &r->frames[s[i]];
+	uint32_t have = 0;
+	size_t n;
+
+	for (n = 0; have < want && n <= i && n < LOOK_BACK; n++) {
+		const struct fz_frame *o = &r->frames[s[i - n]];
+
+		have += is_known(o) && o->class == f->class && o->base == f->base;
+	}
+	return have >= want;
+}
+
 static void find_generator(const struct fz_identify *id, const uint32_t *s, size_t n, size_t i,
 			   struct generator *g)
 {
 	const struct fz_results *r = &id->r;
 	const struct fz_frame *f = &r->frames[s[i]];
 	const char *path;
+	uint32_t want;
 	size_t k;
 
 	if (!is_known(f))
 		return;
 	path = class_file(r, f->class)->path;
-	if (!is_generator(id, path)) {
+	want = is_generator(id, path);
+	if (!want) {
 		/* Another program, not a library: another process. */
 		if (i > g->last && !strstr(path, ".so"))
 			g->class = FZ_NO_CLASS;
 		return;
 	}
-	if (g->class != FZ_NO_CLASS)
+	if (g->class != FZ_NO_CLASS || !enough(r, s, i, want))
 		return;
 	*g = (struct generator){ .class = f->class, .last = i, .low = UINT64_MAX / 2 };
 	for (k = i + 1; k < n; k++) {
