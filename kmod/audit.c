@@ -26,15 +26,6 @@ struct walk {
 	gfn_t start, end;		/* of the window */
 };
 
-static bool spte_exec(u64 spte)
-{
-	if (fz_kvm_vendor == FZ_VENDOR_AMD)
-		return !(spte & FZ_SPTE_NPT_NX);
-	if (!(spte & FZ_SPTE_EPT_RWX))
-		return spte & FZ_SPTE_SAVED_X;
-	return spte & FZ_SPTE_EPT_X;
-}
-
 /* Has [hva, hva + size) a live frame whose entries have settled? */
 static bool settled_live(struct fz_vm *vm, unsigned long hva, unsigned long size)
 {
@@ -92,7 +83,7 @@ static unsigned int excess(struct walk *w, gfn_t gfn, int level, unsigned int ha
 
 static void leaf(struct walk *w, gfn_t gfn, int level, u64 spte)
 {
-	unsigned int has = (spte_exec(spte) ? FZ_ACC_EXEC : 0) |
+	unsigned int has = (fz_spte_exec(spte) ? FZ_ACC_EXEC : 0) |
 			   (spte & FZ_SPTE_WRITABLE ? FZ_ACC_WRITE : 0);
 	struct fz_audit_event event = { .spte = spte, .level = level, .state = FZ_NONE };
 	const struct fz_event_at at = { .gfn = gfn };
@@ -209,7 +200,7 @@ static int audit_shadow(struct walk *w, int i)
 			pages++;
 		}
 		i++;
-	} while (i < KVM_NUM_MMU_PAGES && pages < SHADOW_PAGES && !need_resched() &&
+	} while (i < FZ_NUM_MMU_PAGES && pages < SHADOW_PAGES && !need_resched() &&
 		 !rwlock_needbreak(&kvm->mmu_lock));
 	write_unlock(&kvm->mmu_lock);
 	return i;
@@ -239,7 +230,7 @@ int fz_mmu_audit(struct fz_vm *vm, struct fz_audit *audit,
 			audit_slot(&w, as_id);
 		}
 	}
-	for (i = 0; i < KVM_NUM_MMU_PAGES; cond_resched())
+	for (i = 0; i < FZ_NUM_MMU_PAGES; cond_resched())
 		i = audit_shadow(&w, i);
 	srcu_read_unlock(&kvm->srcu, idx);
 	return READ_ONCE(vm->leaves) ? -ENOENT : 0;

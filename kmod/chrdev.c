@@ -161,7 +161,7 @@ static int captured(struct fz_vm *vm, u64 gfn, unsigned long *hva, u64 *hash)
 
 	idx = srcu_read_lock(&kvm->srcu);
 	rcu_read_lock();
-	slot = gfn_to_memslot(kvm, gfn);
+	slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
 	if (slot) {
 		*hva = fz_slot_hva(slot, gfn);
 		region = fz_frames_region(&vm->frames, *hva);

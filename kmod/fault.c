@@ -426,7 +426,7 @@ static enum flight wait_for_io(struct fz_vm *vm, const struct fz_frame *frame,
 	enum fz_flight flight;
 	unsigned int ms;
 
-	if (atomic_read(&vm->kvm->arch.assigned_device_count)) {
+	if (fz_kvm_has_device(vm->kvm)) {
 		/* All of its memory is pinned, for as long as it lives. */
 		fz_vm_miss(vm, FZ_MISS_VFIO);
 		return LANDED;
@@ -466,7 +466,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	}
 
 	fz_pf_max_level(fault) = PG_LEVEL_4K;
-	if (unlikely(fz_kvm_refusals(vm->kvm))) {
+	if (unlikely(fz_kvm_refuses(vm->kvm, slot))) {
 		/* No longer readable, whatever the hooks saw of it: the sweep lets it go. */
 		WRITE_ONCE(vm->recheck, true);
 		fz_sweep_kick(1);

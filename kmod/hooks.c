@@ -48,18 +48,33 @@ static void on_adjust(struct fz_vm *vm, struct pt_regs *regs)
 /* bool make_spte(vcpu, sp, slot, pte_access, gfn, pfn, ...): every leaf is made here */
 static void on_make_spte(struct fz_vm *vm, struct pt_regs *regs)
 {
-	fz_fault_entry(vm, (void *)regs->si, (void *)regs->dx, regs->r8, &regs->cx);
-	if (!(regs->cx & FZ_ACC_EXEC))
+	unsigned long allowed = FZ_ACC_EXEC | FZ_ACC_WRITE;
+
+	fz_fault_entry(vm, (void *)regs->si, (void *)regs->dx, regs->r8, &allowed);
+	regs->cx = fz_acc_deny(regs->cx, ~allowed);
+	if (!(regs->cx & fz_acc_exec()))
 		fz_mmu_use_nx((void *)regs->di);
 }
 
 /*
- * u64 make_huge_page_split_spte(kvm, huge_spte, role, index): with nx_huge_pages
- * it gives X to all 512 children if the role has it.
+ * u64 make_small_spte(kvm, huge_spte, role, index): with nx_huge_pages it gives X to
+ * all 512 children if the role has it.
  */
 static void on_split(struct fz_vm *vm, struct pt_regs *regs)
 {
-	regs->dx &= ~(unsigned long)FZ_ROLE_ACCESS_EXEC;
+	union kvm_mmu_page_role role = { .word = (u32)regs->dx };
+
+	role.access = fz_acc_deny(role.access, FZ_ACC_EXEC);
+	regs->dx = role.word;
+}
+
+/*
+ * u64 make_huge_spte(kvm, small_spte, level): a huge entry, with one child's access,
+ * in place of a table. Take what it may not have; a write then builds it anew.
+ */
+static void __maybe_unused on_merge(struct fz_vm *vm, struct pt_regs *regs)
+{
+	regs->si = fz_spte_deny(regs->si);
 }
 
 /* bool kvm_unmap_gfn_range(kvm, range): mmu_lock is held for write */
@@ -115,7 +130,7 @@ static void on_commit_slot(struct fz_vm *vm, struct pt_regs *regs)
 	fz_log(vm, FZ_REC_MEMSLOT, &at, &detail, sizeof(detail));
 }
 
-/* int kvm_arch_post_init_vm(kvm): before the VM has a vCPU or memory */
+/* int kvm_arch_post_init_vm(kvm), or what there is: before the VM has a vCPU or memory */
 static void on_birth(struct fz_vm *vm, struct pt_regs *regs)
 {
 	fz_vm_born((void *)regs->di);
@@ -164,6 +179,9 @@ static struct hook hooks[] = {
 #endif
 	HOOK("make_spte", on_make_spte, .by = BY_VCPU),
 	HOOK(FZ_SYM_SPLIT, on_split),
+#ifdef FZ_SYM_MERGE
+	HOOK(FZ_SYM_MERGE, on_merge),
+#endif
 	HOOK("kvm_unmap_gfn_range", on_unmap),
 	HOOK("__kvm_write_guest_page", on_write_guest),
 	HOOK("mark_page_dirty_in_slot", on_mark_dirty),
@@ -172,8 +190,38 @@ static struct hook hooks[] = {
 	HOOK("kvm_mmu_hugepage_adjust", on_adjust, .by = BY_VCPU),
 	HOOK(FZ_SYM_FAULTIN, on_faultin, .by = BY_VCPU),
 	HOOK("ptep_set_access_flags", on_set_entry, .by = BY_MM),
-	HOOK("kvm_arch_post_init_vm", on_birth),
+	HOOK(FZ_SYM_BIRTH, on_birth),
 };
+
+/*
+ * The entry of the frame that proves: KVM is to make it without X and W, then, when the
+ * fetch has come again, with X. What it made is there for the next call, or in the table.
+ */
+static struct {
+	gfn_t gfn;
+	unsigned int calls;
+	u64 no_x;
+	const u64 *entry;
+} proof;
+
+static void prove_entry(struct pt_regs *regs)
+{
+	struct kvm_mmu_page *sp = (void *)regs->si;
+
+	if (regs->r8 != proof.gfn || fz_sp_level(sp) != PG_LEVEL_4K)
+		return;
+	switch (proof.calls++) {
+	case 0:
+		regs->cx = fz_acc_deny(regs->cx, FZ_ACC_EXEC | FZ_ACC_WRITE);
+		break;
+	case 1:
+		/* On the stack, behind the return address: old_spte. */
+		proof.no_x = *(u64 *)(regs->sp + 8);
+		proof.entry = fz_sp_entry(sp, proof.gfn);
+		regs->cx = fz_acc_deny(regs->cx, FZ_ACC_WRITE);
+		break;
+	}
+}
 
 /* Runs without recursion protection: a zap in one hook fires another. */
 static void notrace call(unsigned long ip, unsigned long parent,
@@ -191,6 +239,8 @@ static void notrace call(unsigned long ip, unsigned long parent,
 	if (unlikely(READ_ONCE(prover)) &&
 	    (READ_ONCE(prover) == current || (kvm && READ_ONCE(prover_vm) == kvm)))
 		WRITE_ONCE(hook->fired, true);
+	if (unlikely(kvm && READ_ONCE(prover_vm) == kvm) && hook->fn == on_make_spte)
+		prove_entry(regs);
 
 	rcu_read_lock();
 	if (kvm)
@@ -259,9 +309,24 @@ void fz_hooks_prove_begin(void)
 	WRITE_ONCE(prover, current);
 }
 
-void fz_hooks_prove_vm(struct kvm *kvm)
+void fz_hooks_prove_vm(struct kvm *kvm, gfn_t gfn)
 {
+	proof.gfn = gfn;
+	proof.calls = 0;
+	proof.no_x = 0;
+	proof.entry = NULL;
 	WRITE_ONCE(prover_vm, kvm);
+}
+
+bool fz_hooks_prove_entry(void)
+{
+	u64 x = proof.entry ? READ_ONCE(*proof.entry) : 0;
+
+	if (fz_spte_as_told(proof.no_x, x))
+		return true;
+	pr_err("fitzroy: not loaded: KVM's page-table entries are not as expected: 0x%llx without X, 0x%llx with X, after %u calls\n",
+	       proof.no_x, x, proof.calls);
+	return false;
 }
 
 void fz_hooks_prove_end(void)
@@ -280,9 +345,9 @@ const char *fz_hooks_silent(void)
 	return NULL;
 }
 
-unsigned long fz_hooks_split_address(void)
+unsigned long fz_hooks_address(const char *name)
 {
-	struct kprobe probe = { .symbol_name = FZ_SYM_SPLIT };
+	struct kprobe probe = { .symbol_name = name };
 	unsigned long address;
 
 	if (register_kprobe(&probe))

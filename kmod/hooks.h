@@ -17,16 +17,20 @@ void fz_hooks_exit(void);
 
 /*
  * Prove that hooks fire: between begin and end, count the calls that the current
- * task makes into each, and those on @kvm once fz_hooks_prove_vm() has named it.
+ * task makes into each, and those on @kvm once fz_hooks_prove_vm() has named it. The
+ * first fetch from @gfn is denied.
  */
 void fz_hooks_prove_begin(void);
-void fz_hooks_prove_vm(struct kvm *kvm);
+void fz_hooks_prove_vm(struct kvm *kvm, u64 gfn);
 void fz_hooks_prove_end(void);
 
 /* The name of a hook that has not fired yet, or NULL. */
 const char *fz_hooks_silent(void);
 
-/* The address of the function whose entry the split hook edits. */
-unsigned long fz_hooks_split_address(void);
+/* Did KVM make the entry of that frame so? If not, that is logged. */
+bool fz_hooks_prove_entry(void);
+
+/* The address of a function of KVM's, or 0. */
+unsigned long fz_hooks_address(const char *name);
 
 #endif

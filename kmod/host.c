@@ -60,7 +60,7 @@ static pmd_t *walk(struct mm_struct *mm, unsigned long hva, pmd_t *value)
 
 static void flush_cpu(void *unused)
 {
-	__flush_tlb_all();
+	fz_flush_tlb_all();
 }
 
 /*
@@ -70,7 +70,7 @@ static void flush_cpu(void *unused)
  */
 static bool others_write(const struct vm_area_struct *vma)
 {
-	const struct file *file = vma->vm_file;
+	struct file *file = vma->vm_file;
 	const struct inode *inode;
 
 	if (!file)
@@ -140,7 +140,7 @@ out:
 	if (*flushed) {
 		/* As inc_mm_tlb_gen(): a CPU that left the mm flushes when it comes back. */
 		atomic64_inc_return(&mm->context.tlb_gen);
-		on_each_cpu_mask(mm_cpumask(mm), flush_cpu, NULL, true);
+		on_each_cpu_mask(fz_mm_cpus(mm), flush_cpu, NULL, true);
 		if (vm)
 			WRITE_ONCE(vm->tlb_batch, batch);
 	}
@@ -364,7 +364,7 @@ static void drain_all(struct irq_work *work)
 	int cpu;
 
 	for_each_online_cpu(cpu)
-		queue_work_on(cpu, system_wq, per_cpu_ptr(&drains, cpu));
+		queue_work_on(cpu, FZ_PERCPU_WQ, per_cpu_ptr(&drains, cpu));
 }
 
 static DEFINE_IRQ_WORK(start_drains, drain_all);

@@ -57,13 +57,13 @@ void fz_mmu_zap_all(struct kvm *kvm)
  */
 void fz_mmu_use_nx(struct kvm_vcpu *vcpu)
 {
-	struct rsvd_bits_validate *check = &vcpu->arch.mmu->shadow_zero_check;
+	u64 (*reserved)[PT64_ROOT_MAX_LEVEL] = fz_mmu_reserved(vcpu->arch.mmu);
 	unsigned int i;
 
-	if (fz_kvm_vendor != FZ_VENDOR_AMD || !(check->rsvd_bits_mask[0][0] & FZ_SPTE_NPT_NX))
+	if (fz_kvm_vendor != FZ_VENDOR_AMD || !(reserved[0][0] & FZ_SPTE_NPT_NX))
 		return;
-	for (i = 0; i < ARRAY_SIZE(check->rsvd_bits_mask[0]); i++) {
-		check->rsvd_bits_mask[0][i] &= ~FZ_SPTE_NPT_NX;
-		check->rsvd_bits_mask[1][i] &= ~FZ_SPTE_NPT_NX;
+	for (i = 0; i < PT64_ROOT_MAX_LEVEL; i++) {
+		reserved[0][i] &= ~FZ_SPTE_NPT_NX;
+		reserved[1][i] &= ~FZ_SPTE_NPT_NX;
 	}
 }

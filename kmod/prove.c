@@ -142,13 +142,13 @@ static long write_clock(struct vm_files *f)
 }
 
 /*
- * The split hook's function is pure but for KVM's constants. Its address is
- * looked up, so an indirect call could miss its ENDBR: return into it instead.
+ * Functions that make an entry from another are pure but for KVM's constants. Their
+ * address is looked up, so an indirect call could miss the ENDBR: return into it instead.
  */
-static noinline void split_nothing(struct kvm *kvm, unsigned long address)
+static noinline void make_nothing(struct kvm *kvm, unsigned long address, u64 spte,
+				  unsigned long level)
 {
-	unsigned long di = (unsigned long)kvm, dx = PG_LEVEL_4K, cx = 0;
-	unsigned long si = FZ_SPTE_MMU_PRESENT | FZ_SPTE_LARGE | 1;
+	unsigned long di = (unsigned long)kvm, si = spte, dx = level, cx = 0;
 
 	asm volatile("lea 1f(%%rip), %%rax\n\t"
 		     "push %%rax\n\t"
@@ -159,7 +159,24 @@ static noinline void split_nothing(struct kvm *kvm, unsigned long address)
 		     : [address] "b" (address)
 		     : "rax", "r8", "r9", "r10", "r11", "memory", "cc");
 }
-STACK_FRAME_NON_STANDARD(split_nothing);
+STACK_FRAME_NON_STANDARD(make_nothing);
+
+static long split_and_merge(struct kvm *kvm)
+{
+	unsigned long address = fz_hooks_address(FZ_SYM_SPLIT);
+	u64 spte = FZ_SPTE_MMU_PRESENT | FZ_SPTE_READABLE;
+
+	if (!address)
+		return -ENOENT;
+	make_nothing(kvm, address, spte | FZ_SPTE_LARGE, PG_LEVEL_4K);
+#ifdef FZ_SYM_MERGE
+	address = fz_hooks_address(FZ_SYM_MERGE);
+	if (!address)
+		return -ENOENT;
+	make_nothing(kvm, address, spte, PG_LEVEL_2M);
+#endif
+	return 0;
+}
 
 /* A write to a page that has lost W gives W back, where the trap is. */
 static long write_read_only(struct vm_files *f)
@@ -172,7 +189,6 @@ static long write_read_only(struct vm_files *f)
 
 static long live(struct vm_files *f)
 {
-	unsigned long split = fz_hooks_split_address();
 	struct kvm *kvm;
 	long err;
 
@@ -180,18 +196,20 @@ static long live(struct vm_files *f)
 	if (IS_ERR(f->vm))
 		return PTR_ERR(f->vm);
 	kvm = f->vm->private_data;
-	fz_hooks_prove_vm(kvm);
+	fz_kvm_set_vm_ops(f->vm->f_op);
+	fz_hooks_prove_vm(kvm, RESET_PAGE >> PAGE_SHIFT);
 
 	err = run_guest(f);
+	if (!err && !fz_hooks_prove_entry())
+		err = -ENXIO;
 	if (!err)
 		err = write_clock(f);
 	if (!err)
 		err = write_read_only(f);
-	if (!err && !split)
-		err = -ENOENT;
+	if (!err)
+		err = split_and_merge(kvm);
 	if (err)
 		return err;
-	split_nothing(kvm, split);
 	fz_mmu_zap(kvm, f->user, PAGE_SIZE, false);
 	if (fz_kvm_vendor == FZ_VENDOR_AMD)
 		/* Fails for want of SEV or of sense; the hook comes first. */

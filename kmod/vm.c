@@ -344,7 +344,7 @@ int fz_vm_attach(struct file *file, u32 flags, u64 *id, u32 *refused)
 	struct fz_vm *vm;
 	int err;
 
-	if (!file_is_kvm(file))
+	if (!fz_kvm_is_vm(file))
 		return -ENOTTY;
 	kvm = file->private_data;
 	/* A later change is seen by the hooks, and at the latest by the next grant. */

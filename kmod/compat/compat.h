@@ -8,10 +8,24 @@
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/swap.h>
+#if __has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
 #include <linux/pagevec.h>
-#include <linux/version.h>
+#endif
+#include <linux/workqueue.h>
+#include <asm/invpcid.h>
+#include <asm/tlbflush.h>
+#include "fz_probe.h"
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#ifdef FZ_HAS_PERCPU_WQ
+#define FZ_PERCPU_WQ	system_percpu_wq
+#else
+#define FZ_PERCPU_WQ	system_wq
+#endif
+
+#ifndef FZ_HAS_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
@@ -27,7 +41,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 static inline long fz_get_user_page(struct mm_struct *mm, unsigned long addr,
 				    unsigned int flags, struct page **page)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifdef FZ_HAS_GUP_VMAS
 	return get_user_pages_remote(mm, addr, 1, flags, page, NULL, NULL);
 #else
 	return get_user_pages_remote(mm, addr, 1, flags, page, NULL);
@@ -44,10 +58,41 @@ static inline int fz_mm_tlb_batch(struct mm_struct *mm)
 #endif
 }
 
+/*
+ * Flush this CPU's TLB: all of it, global entries and other address spaces too.
+ * Interrupts are off. The kernel's own is not for every module.
+ */
+static inline void fz_flush_tlb_all(void)
+{
+	unsigned long cr4;
+
+	if (boot_cpu_has(X86_FEATURE_INVPCID)) {
+		invpcid_flush_all();
+		return;
+	}
+	/* To change CR4.PGE, either way, does so. */
+	asm volatile("mov %%cr4, %0" : "=r" (cr4) : : "memory");
+	asm volatile("mov %0, %%cr4" : : "r" (cr4 ^ X86_CR4_PGE) : "memory");
+	asm volatile("mov %0, %%cr4" : : "r" (cr4) : "memory");
+}
+
+/*
+ * The CPUs whose TLB may have entries of @mm, once its generation was moved on (which
+ * is a full barrier): an mm with a global ASID leaves them on CPUs that it has left.
+ */
+static inline const struct cpumask *fz_mm_cpus(struct mm_struct *mm)
+{
+#ifdef FZ_HAS_GLOBAL_ASID
+	if (READ_ONCE(mm->context.global_asid))
+		return cpu_online_mask;
+#endif
+	return mm_cpumask(mm);
+}
+
 /* How many page-table entries map pages of the folio. */
 static inline int fz_folio_mapcount(struct folio *folio)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#ifdef FZ_HAS_LARGE_MAPCOUNT
 	return folio_mapcount(folio);
 #else
 	int i, entire, nr = folio_nr_pages(folio), sum = 0;
@@ -59,7 +104,7 @@ static inline int fz_folio_mapcount(struct folio *folio)
 		return entire;
 	for (i = 0; i < nr; i++)
 		sum += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#ifdef FZ_HAS_DOUBLE_MAP
 	/* These count a huge mapping in each small page too. */
 	if (!folio_test_anon(folio))
 		sum -= entire * nr;
@@ -73,7 +118,8 @@ static inline int fz_folio_mapcount(struct folio *folio)
 /* The references that the page cache holds on a folio that is in it. */
 static inline int fz_folio_cache_refs(struct folio *folio)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#ifdef FZ_HAS_HUGEPAGE_INDEX
+	/* The page cache counts these in their own size. */
 	if (folio_test_hugetlb(folio))
 		return 1;
 #endif
@@ -86,7 +132,7 @@ static inline int fz_folio_cache_refs(struct folio *folio)
  */
 static inline void fz_drain_lru_batches(void)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifdef FZ_HAS_PAGEVEC
 	struct pagevec none;
 
 	/* What is exported is the release of a batch, which begins with that. */

@@ -45,7 +45,7 @@ static int check_build_id(const char *module, const char *want)
 		pr_refuse("cannot read the build-id of %s from %s", module, path);
 		return n < 0 ? n : -EINVAL;
 	}
-	bin2hex(id, note + 16, 20);
+	snprintf(id, sizeof(id), "%20phN", note + 16);
 	if (strcmp(id, want)) {
 		pr_refuse("the running %s has build-id %s, this module was built for %s; rebuild it for this kernel",
 			  module, id, want);
@@ -125,7 +125,44 @@ struct file *fz_kvm_file(void)
 	return kvm_file;
 }
 
-u32 fz_kvm_refusals(struct kvm *kvm)
+static const struct file_operations *vm_ops;
+
+void fz_kvm_set_vm_ops(const struct file_operations *ops)
+{
+	vm_ops = ops;
+}
+
+bool fz_kvm_is_vm(const struct file *file)
+{
+	return file->f_op == vm_ops;
+}
+
+bool fz_kvm_has_device(struct kvm *kvm)
+{
+#ifdef FZ_HAS_ASSIGNED_DEVICES
+	return atomic_read(&kvm->arch.assigned_device_count);
+#else
+	struct kvm_device *dev;
+
+	/* What a VMM makes when the first device is assigned. */
+	list_for_each_entry_rcu(dev, &kvm->devices, vm_node)
+		if (!strcmp(dev->ops->name, "kvm-vfio"))
+			return true;
+	return false;
+#endif
+}
+
+/* Is the slot's memory not the VMM's, but KVM's own file? What the VMM maps may be other. */
+static bool is_private(const struct kvm_memory_slot *slot)
+{
+#ifdef KVM_MEM_GUEST_MEMFD
+	return slot->flags & KVM_MEM_GUEST_MEMFD;
+#else
+	return false;
+#endif
+}
+
+static u32 refusals(struct kvm *kvm)
 {
 	u32 refuse = 0;
 
@@ -136,5 +173,25 @@ u32 fz_kvm_refusals(struct kvm *kvm)
 	if (kvm_arch_has_private_mem(kvm))
 		refuse |= FZ_REFUSE_PRIVATE;
 #endif
+	return refuse;
+}
+
+bool fz_kvm_refuses(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	return refusals(kvm) || is_private(slot);
+}
+
+u32 fz_kvm_refusals(struct kvm *kvm)
+{
+	struct kvm_memory_slot *slot;
+	u32 refuse = refusals(kvm);
+	int as_id, bucket, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	for (as_id = 0; as_id < ARRAY_SIZE(kvm->memslots); as_id++)
+		kvm_for_each_memslot(slot, bucket, __kvm_memslots(kvm, as_id))
+			if (is_private(slot))
+				refuse |= FZ_REFUSE_PRIVATE;
+	srcu_read_unlock(&kvm->srcu, idx);
 	return refuse;
 }

@@ -10,8 +10,10 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mmu_notifier.h>
-#include <linux/version.h>
+#include <fitzroy.h>
+#include "../wx.h"
 #include "fz_layout.h"
+#include "fz_probe.h"
 
 static_assert(sizeof(struct kvm_vcpu) == FZ_SIZEOF_KVM_VCPU, "headers and BTF differ");
 static_assert(sizeof(struct kvm) == FZ_SIZEOF_KVM, "headers and BTF differ");
@@ -39,12 +41,22 @@ struct kvm_mmu_page;
 #define fz_sp_of_link(l)	((struct kvm_mmu_page *)((char *)(l) - FZ_SP_LINK))
 #define fz_sp_translation(sp)	FZ_FIELD(u64 *, sp, FZ_SP_TRANSLATION)
 
-/* The shadow pages of bucket @i of KVM_NUM_MMU_PAGES, or NULL; later kernels make them late. */
+#ifdef KVM_NUM_MMU_PAGES
+static_assert(KVM_NUM_MMU_PAGES == FZ_NUM_MMU_PAGES, "headers and code differ");
+#endif
+
+/* The shadow pages of bucket @i of FZ_NUM_MMU_PAGES, or NULL; later kernels make them late. */
 static inline struct hlist_head *fz_sp_bucket(struct kvm *kvm, int i)
 {
 	struct hlist_head *buckets = kvm->arch.mmu_page_hash;
 
 	return buckets ? &buckets[i] : NULL;
+}
+
+/* The entry for frame @gfn in a page of the lowest level. */
+static inline const u64 *fz_sp_entry(struct kvm_mmu_page *sp, gfn_t gfn)
+{
+	return &fz_sp_spt(sp)[gfn % PTRS_PER_PTE];
 }
 
 /* PG_LEVEL_* count from 1 = 4 KiB. */
@@ -54,15 +66,87 @@ static inline struct hlist_head *fz_sp_bucket(struct kvm *kvm, int i)
 #define FZ_SPTE_MMU_PRESENT	BIT_ULL(11)
 #define FZ_SPTE_LARGE		BIT_ULL(7)
 #define FZ_SPTE_PFN_MASK	GENMASK_ULL(51, 12)
+#define FZ_SPTE_READABLE	BIT_ULL(0)
 #define FZ_SPTE_WRITABLE	BIT_ULL(1)
-#define FZ_SPTE_EPT_X		BIT_ULL(2)
+/* With mode-based execute control X is two bits, for supervisor and user mode. */
+#define FZ_SPTE_EPT_X		(BIT_ULL(2) | BIT_ULL(10))
 #define FZ_SPTE_NPT_NX		BIT_ULL(63)
-/* Access-tracked EPT entries keep R and X, shifted, at bit 54 (SHADOW_ACC_TRACK_*). */
-#define FZ_SPTE_EPT_RWX		GENMASK_ULL(2, 0)
-#define FZ_SPTE_SAVED_X		(FZ_SPTE_EPT_X << 54)
+#define FZ_SPTE_NPT_MMU_WRITABLE	BIT_ULL(10)
+/* Access-tracked EPT entries keep R and X, shifted (SHADOW_ACC_TRACK_*); R is the lowest. */
+#define FZ_SPTE_EPT_RWX		(GENMASK_ULL(2, 0) | FZ_SPTE_EPT_X)
+#define FZ_SPTE_SAVED_X		(FZ_SPTE_SAVED & (FZ_SPTE_SAVED - 1))
 
-/* The role bit that lets a split give X to the small pages: ACC_EXEC_MASK. */
-#define FZ_ROLE_ACCESS_EXEC	0x100U
+/* The vendor of the running KVM, FZ_VENDOR_*; set by fz_kvm_check(). */
+extern u32 fz_kvm_vendor;
+
+/* Has the entry X, now or once its access is noticed? */
+static inline bool fz_spte_exec(u64 spte)
+{
+	if (fz_kvm_vendor == FZ_VENDOR_AMD)
+		return !(spte & FZ_SPTE_NPT_NX);
+	if (!(spte & FZ_SPTE_EPT_RWX))
+		return spte & FZ_SPTE_SAVED_X;
+	return spte & FZ_SPTE_EPT_X;
+}
+
+/* Are these what comes of an entry that may have neither X nor W, then X? */
+static inline bool fz_spte_as_told(u64 no_x, u64 x)
+{
+	const u64 present = FZ_SPTE_MMU_PRESENT | FZ_SPTE_READABLE;
+
+	return (no_x & x & present) == present && !((no_x | x) & FZ_SPTE_WRITABLE) &&
+	       !fz_spte_exec(no_x) && fz_spte_exec(x);
+}
+
+/* The entry without X, and without W, which KVM's fast path may not give back either. */
+static inline u64 fz_spte_deny(u64 spte)
+{
+	if (fz_kvm_vendor == FZ_VENDOR_AMD)
+		return (spte | FZ_SPTE_NPT_NX) &
+		       ~(FZ_SPTE_WRITABLE | FZ_SPTE_NPT_MMU_WRITABLE);
+	return spte & ~(FZ_SPTE_EPT_X | FZ_SPTE_SAVED_X | FZ_SPTE_WRITABLE |
+			FZ_SPTE_EPT_MMU_WRITABLE);
+}
+
+/*
+ * The access bits that KVM makes an entry from: W, U, X and, since X for user mode
+ * is one of its own on EPT, R, W, U or user X, X. A role has room for all of them.
+ */
+static inline bool fz_acc_has_read(void)
+{
+	const union kvm_mmu_page_role role = { .word = ~0U };
+
+	return role.access > 7;
+}
+
+#define FZ_KVM_ACC_WRITE	2U
+
+static inline unsigned int fz_acc_exec(void)
+{
+	if (!fz_acc_has_read())
+		return 1;
+	return fz_kvm_vendor == FZ_VENDOR_AMD ? 8 : 8 | 4;
+}
+
+/* KVM's access bits without those of FZ_ACC_* in @denied. */
+static inline unsigned long fz_acc_deny(unsigned long access, unsigned long denied)
+{
+	if (denied & FZ_ACC_EXEC)
+		access &= ~(unsigned long)fz_acc_exec();
+	if (denied & FZ_ACC_WRITE)
+		access &= ~(unsigned long)FZ_KVM_ACC_WRITE;
+	return access;
+}
+
+/* The bits that KVM warns of in an entry, [large][level - 1]. */
+static inline u64 (*fz_mmu_reserved(struct kvm_mmu *mmu))[PT64_ROOT_MAX_LEVEL]
+{
+#ifdef FZ_HAS_MMU_FMT
+	return mmu->fmt.rsvd_bits_mask;
+#else
+	return mmu->shadow_zero_check.rsvd_bits_mask;
+#endif
+}
 
 /* Where the VMM maps frame @gfn of @slot. */
 static inline unsigned long fz_slot_hva(const struct kvm_memory_slot *slot, gfn_t gfn)
@@ -77,17 +161,25 @@ static inline unsigned long fz_slot_hva(const struct kvm_memory_slot *slot, gfn_
  */
 static inline bool fz_kvm_invalidates(struct kvm *kvm, unsigned long hva, gfn_t gfn)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
-	u64 at = gfn;
-#else
-	u64 at = hva;
-#endif
+	/* KVM notes the range by frame, once by address; the types are told apart. */
+	u64 at = __same_type(kvm->mmu_invalidate_range_start, gfn) ? gfn : hva;
+
 	return kvm->mmu_invalidate_in_progress && at >= kvm->mmu_invalidate_range_start &&
 	       at < kvm->mmu_invalidate_range_end;
 }
 
 /* Is this VM's memory encrypted, or private? FZ_REFUSE_* bits. */
 u32 fz_kvm_refusals(struct kvm *kvm);
+
+/* May that be, as far as can be told of one slot in a fault? */
+bool fz_kvm_refuses(struct kvm *kvm, const struct kvm_memory_slot *slot);
+
+/* Has the VM a device that writes to its memory by itself? Under RCU. */
+bool fz_kvm_has_device(struct kvm *kvm);
+
+/* Is the file a VM, as the file was whose operations were set? */
+void fz_kvm_set_vm_ops(const struct file_operations *ops);
+bool fz_kvm_is_vm(const struct file *file);
 
 /*
  * Does the running kvm.ko have the layout that this module was built for, and
@@ -103,9 +195,6 @@ void fz_kvm_release(void);
 
 /* That file. */
 struct file *fz_kvm_file(void);
-
-/* The vendor of the running KVM, FZ_VENDOR_*; set by fz_kvm_check(). */
-extern u32 fz_kvm_vendor;
 
 /**
  * struct fz_regs - where a vCPU stands

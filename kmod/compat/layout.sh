@@ -5,7 +5,7 @@
 #
 #	layout.sh VMLINUX KVM.KO KVM-AMD.KO > fz_layout.h
 #
-# Needs pahole (dwarves), nm and readelf (binutils). Fails, naming what it missed,
+# Needs pahole (dwarves), nm, readelf and objdump (binutils). Fails, naming what it missed,
 # when a structure, member or function is not there.
 
 set -eu
@@ -14,7 +14,7 @@ set -eu
 vmlinux=$1 kvm=$2 amd=$3
 
 fail() { echo "layout.sh: $*" >&2; exit 1; }
-for tool in pahole nm readelf; do
+for tool in pahole nm readelf objdump; do
 	command -v $tool >/dev/null || fail "$tool is missing: install dwarves and binutils"
 done
 
@@ -42,15 +42,43 @@ size() { # NAME TEXT WHERE
 }
 
 symbols=$(nm "$kvm" | awk '$2 ~ /^[tT]$/ { print $3 }')
+has() { printf '%s\n' "$symbols" | grep -qxF "$1"; }
+
+# A copy that the compiler made for some callers would not pass the hook.
+whole() { # FUNCTION
+	clone=$(printf '%s\n' "$symbols" | grep -E "^$1\.(constprop|isra|part)" | head -n 1) || true
+	[ -z "$clone" ] || fail "$kvm has $clone beside $1: some callers would not pass the hook"
+}
+
 symbol() { # NAME CANDIDATE...
 	name=$1; shift
 	for s; do
-		if printf '%s\n' "$symbols" | grep -qx "$s"; then
+		if has "$s"; then
+			whole "$s"
 			printf '#define %-24s "%s"\n' "$name" "$s"
 			return
 		fi
 	done
 	fail "none of these functions is in $kvm: $*"
+}
+
+# shellcheck disable=SC2016 # sed reads the dollar
+# The 64-bit constants in a function's code.
+constants() { # FUNCTION
+	objdump -d --no-show-raw-insn --disassemble="$1" "$kvm" | sed -n 's/.*movabs \$0x\([0-9a-f]*\),.*/\1/p'
+}
+
+# The one constant of a function that is among VALUE...
+constant() { # NAME FUNCTION VALUE...
+	name=$1 function=$2; shift 2
+	found=
+	for value; do
+		constants "$function" | grep -qxF "$value" || continue
+		[ -z "$found" ] || fail "$function of $kvm has $found and $value: $name is not clear"
+		found=$value
+	done
+	[ -n "$found" ] || fail "$function of $kvm has none of $*: $name is not known"
+	printf '#define %-24s 0x%sULL\n' "$name" "$found"
 }
 
 build_id() {
@@ -72,6 +100,31 @@ echo "#define FZ_KVM_BUILD_ID          \"$id\""
 echo "#define FZ_KVM_AMD_BUILD_ID      \"$(build_id "$amd")\""
 symbol FZ_SYM_FAULTIN kvm_mmu_faultin_pfn kvm_faultin_pfn
 symbol FZ_SYM_SPLIT make_small_spte make_huge_page_split_spte
+symbol FZ_SYM_BIRTH kvm_arch_post_init_vm kvm_coalesced_mmio_init
+# Huge pages come back by dropping what is in their place, or by a huge entry made of a small one.
+if has make_huge_spte; then
+	symbol FZ_SYM_MERGE make_huge_spte
+elif ! has kvm_tdp_mmu_zap_collapsible_sptes; then
+	fail "no make_huge_spte in $kvm, and no kvm_tdp_mmu_zap_collapsible_sptes: how do its huge pages come back?"
+fi
+for function in make_spte kvm_unmap_gfn_range __kvm_write_guest_page mark_page_dirty_in_slot \
+	kvm_arch_flush_shadow_memslot kvm_arch_commit_memory_region kvm_mmu_hugepage_adjust \
+	kvm_arch_destroy_vm; do
+	has "$function" || fail "no function $function in $kvm"
+	whole "$function"
+done
+# Of the hash of shadow pages: a 64-bit product is shifted to the number of its buckets.
+# shellcheck disable=SC2016 # sed reads the dollar
+shift=$(objdump -d --no-show-raw-insn --disassemble=__kvm_mmu_get_shadow_page "$kvm" |
+	sed -n 's/.*shr  *\$0x\(3[0-9a-f]\),.*/\1/p' | sort -u)
+case $shift in
+3[0-9a-f]) printf '#define %-24s (1 << (64 - 0x%s))\n' FZ_NUM_MMU_PAGES "$shift" ;;
+*) fail "__kvm_mmu_get_shadow_page of $kvm does not hash as known" ;;
+esac
+# Where access-tracked EPT entries keep R and X: R X, or R X and X of user mode.
+constant FZ_SPTE_SAVED mark_spte_for_access_track 140000000000000 4050000000000000
+# What lets KVM's fast path give W to an EPT entry.
+constant FZ_SPTE_EPT_MMU_WRITABLE kvm_mmu_set_ept_masks 400000000000000 80000000000000
 # A KVM built without SEV has no such VMs, and nothing to hook.
 sev_symbols=$(nm "$amd" | awk '$2 ~ /^[tT]$/ && $3 ~ /^_*sev_(mem_enc_ioctl|guest_|vm_)/ { print $3 }')
 if printf '%s\n' "$sev_symbols" | grep -qx sev_mem_enc_ioctl; then

@@ -5,6 +5,7 @@
  * KVM caches registers lazily and its accessors are not exported; the hardware's
  * own structure is current whenever the vCPU is loaded and out of the guest.
  */
+#include <linux/kvm_host.h>
 #include <asm/svm.h>
 #include <asm/vmx.h>
 #include <fitzroy.h>
