@@ -20,6 +20,7 @@ help:
 	@echo 'make demo        the main job on real input, in emulation: no KVM hardware needed'
 	@echo 'make check       the test suite; last line: N passed, N failed, N skipped'
 	@echo 'make check-deep  the same, and what is too slow for every day: hours'
+	@echo 'make matrix      build, load and test on every kernel (or KERNELS=), and print the table'
 	@echo 'make install     the module, the tool and the man pages, on this machine'
 	@echo 'make clean       remove what was built; what was fetched stays in $(OUT)/cache'
 
@@ -42,6 +43,10 @@ demo:
 check:
 	@$(TOP)/tests/check
 
+# KERNELS: as scripts/kernels names them; V:intel for the other CPU.
+matrix:
+	@$(TOP)/tests/matrix $(KERNELS)
+
 check-deep:
 	@FZ_DEEP=1 $(TOP)/tests/check
 
@@ -54,4 +59,4 @@ install: modules tools
 clean:
 	rm -rf $(OUT)/build $(OUT)/bin $(OUT)/lib $(OUT)/tests $(OUT)/obj
 
-.PHONY: all help modules tools tests demo check check-deep install clean
+.PHONY: all help modules tools tests demo check check-deep matrix install clean
