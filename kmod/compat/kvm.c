@@ -166,9 +166,11 @@ static u32 refusals(struct kvm *kvm)
 {
 	u32 refuse = 0;
 
+#ifdef FZ_SEV_ACTIVE
 	if (fz_kvm_vendor == FZ_VENDOR_AMD &&
 	    READ_ONCE(FZ_FIELD(bool, kvm, FZ_SVM_SEV_INFO + FZ_SEV_ACTIVE)))
 		refuse |= FZ_REFUSE_ENCRYPTED;
+#endif
 #ifdef kvm_arch_has_private_mem
 	if (kvm_arch_has_private_mem(kvm))
 		refuse |= FZ_REFUSE_PRIVATE;

@@ -149,5 +149,7 @@ define FZ_SP_LINK "$sp" link kvm_mmu_page
 define FZ_SP_HASH_LINK "$sp" hash_link kvm_mmu_page
 define FZ_SP_TRANSLATION "$sp" shadowed_translation kvm_mmu_page
 define FZ_SVM_VMCB "$svm" vmcb vcpu_svm
-define FZ_SVM_SEV_INFO "$kvm_svm" sev_info kvm_svm
-define FZ_SEV_ACTIVE "$sev" active kvm_sev_info
+if [ -n "$sev_symbols" ]; then
+	define FZ_SVM_SEV_INFO "$kvm_svm" sev_info kvm_svm
+	define FZ_SEV_ACTIVE "$sev" active kvm_sev_info
+fi
