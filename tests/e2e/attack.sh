@@ -68,10 +68,10 @@ if [ -z "${FZ_RECORDED-}" ]; then
 	[ -s "$run/events.fz" ] || bail "there is no log"
 	ok "nothing lost" nothing_lost
 fi
-# The guest's packages, the initramfs' busybox, and of the suite's own what is no attack.
-{ read -r _; read -r _; read -r debs; } <"$run/paths"
+# The guest's packages and kernel, the initramfs' busybox, and of the suite's own what is no attack.
+{ read -r kernel; read -r _; read -r debs; } <"$run/paths"
 root=$(dirname -- "$debs")/root
-"$fitzroy" db add --db "$dir/known.db" "$debs" "$(command -v busybox)" "$run/own" >"$dir/db.log" 2>&1 ||
+"$fitzroy" db add --db "$dir/known.db" "$debs" "$(command -v busybox)" "$run/own" "$kernel" >"$dir/db.log" 2>&1 ||
 	bail "no database: $(tail -n 1 "$dir/db.log")"
 ok "the log is whole" "$fitzroy" verify "$run/events.fz"
 for format in json frames text; do

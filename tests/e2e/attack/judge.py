@@ -46,6 +46,19 @@ TWINS = {
 KERNEL = {"hide-ftrace": False, "hide-pointer": False, "hook-inline": True, "hook-site": True,
           "hook-table": False}
 CONTROLS = {"static-key", "bpf"}
+KERNEL_TEXT, MODULES = 0xffffffff80000000, 0xffffffffc0000000
+
+
+def traced(finding, difference):
+    """A call in kernel text that leads to where ftrace makes trampolines.
+
+    Code that is there is unknown or generated; that the call is ftrace's need not be told.
+    """
+    if finding["kind"] != "modified" or "vmlinuz" not in finding["path"]:
+        return False
+    found = bytes.fromhex(difference["found"])
+    next_one = int(finding["address"], 16) + difference["offset"] + 4
+    return len(found) == 4 and MODULES <= next_one + int.from_bytes(found, "little", signed=True) < 1 << 64
 
 
 class Judge:
@@ -63,7 +76,9 @@ class Judge:
             self.frames = [json.loads(line) for line in f]
         with open(report) as f:
             self.vm, = json.load(f)["vms"]
-        self.kernel_known = any("vmlinuz" in p["path"] for p in self.vm["programs"])
+        # Is the kernel's text told, as far as it has not been changed?
+        self.kernel_known = any(f["verdict"] == "known" and int(f["rip"], 16) >= KERNEL_TEXT and
+                                "vmlinuz" in f["path"] for f in self.frames)
         self.at = collections.defaultdict(list)
         self.by_hash = collections.defaultdict(list)
         for f in self.frames:
@@ -205,7 +220,7 @@ class Judge:
         if len(found) != 1 or "vmlinuz" not in found[0]["path"]:
             self.wrong(f"{step}: {t['symbol']} is not the one finding: {found}")
             return
-        told = {d["offset"] + i: b for d in found[0]["differences"]
+        told = {d["offset"] + i: b for d in found[0]["differences"] if not traced(found[0], d)
                 for i, b in enumerate(bytes.fromhex(d["found"]))}
         if not told or not own & set(told) or any(places.get(at) != b for at, b in told.items()):
             self.wrong(f"{step}: {found[0]['differences']} is not what was written over")
@@ -236,7 +251,9 @@ class Judge:
         malicious = self.malicious()
         for x in self.findings():
             self.n["findings"] += 1
-            if (x.get("gfn"), x.get("hash")) not in malicious:
+            if x.get("differences") and all(traced(x, d) for d in x["differences"]):
+                self.n["traced"] += 1
+            elif (x.get("gfn"), x.get("hash")) not in malicious:
                 self.wrong(f"a finding about what is no attack: {x}")
 
     def identified(self, root):
