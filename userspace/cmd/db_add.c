@@ -51,6 +51,7 @@ struct adding {
 	const char *archive;	/* the package being read, or NULL */
 	uint32_t archive_files;
 	unsigned int notes;
+	bool published;			/* some arguments are in the database for good */
 	struct db_progress progress;
 	struct ahead *ahead;		/* NULL: one processor */
 	struct package queue[AHEAD_MAX];	/* to be handed over, in order */
@@ -536,8 +537,10 @@ static int add_argument(struct adding *a, char **arg, struct fz_error *err)
 		return ret;
 	}
 	fz_hashdb_write_keep(a->w);
-	if (fz_hashdb_write_pending(a->w) >= PUBLISH_PAGES)
+	if (fz_hashdb_write_pending(a->w) >= PUBLISH_PAGES) {
 		ret = fz_hashdb_write_publish(a->w, err);
+		a->published |= !ret;
+	}
 	return ret;
 }
 
@@ -569,7 +572,8 @@ int db_add(const char *db, int n, char **paths)
 		ret = add_argument(&a, &paths[i], &err);
 		added += !ret;
 		if (ret == -EINTR)
-			code = trouble("interrupted; %s is as it was", db);
+			code = trouble(a.published ? "interrupted; %s has what came first" :
+				       "interrupted; %s is as it was", db);
 		else if (ret)
 			code = trouble("%s", err.text);
 	}
