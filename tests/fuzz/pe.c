@@ -99,6 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_error(ret, &err);
 	CHECK(ret >= 0 || ret == -EINVAL || ret == -ENOMEM);
+	check_error(fz_firmware_bios(&f, data, size, &taker, &err), &err);
+	if (fz_firmware_rom_magic(data, size))
+		check_error(fz_firmware_rom(&f, data, size, &taker, &err), &err);
 	ret = fz_te_parse(&pe, data, size, &err);
 	check_error(ret, &err);
 	return 0;

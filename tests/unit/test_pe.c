@@ -289,6 +289,30 @@ static void test_volumes(void)
 	ok(fz_firmware_volumes(&f, fv, n, &taker, &err) == -EINVAL, "%s", err.text);
 }
 
+static void test_roms(void)
+{
+	static const uint8_t end[16] = { 0xea, 0x5b, 0xe0, 0, 0xf0, '0', '6', '/', '2', '3', '/' };
+	const struct fz_hashdb_file f = { .path = "/bios.bin" };
+	static uint8_t rom[0x20000];
+
+	memset(&got, 0, sizeof(got));
+	memcpy(rom + sizeof(rom) - 16, end, 16);
+	ok(fz_firmware_bios_magic(rom, 4096) &&
+	   fz_firmware_bios(&f, rom, sizeof(rom), &taker, &err) == 1 && got.raw == 1 &&
+	   got.f.kind == FZ_FILE_FIRMWARE && got.f.flags == FZ_FILE_STORED, "a BIOS");
+	ok(!fz_firmware_bios(&f, rom, sizeof(rom) - 512, &taker, &err) &&
+	   !fz_firmware_bios(&f, rom, 16, &taker, &err), "%s", err.text);
+	rom[sizeof(rom) - 16] = 0;
+	ok(!fz_firmware_bios(&f, rom, sizeof(rom), &taker, &err), "%s", err.text);
+	rom[4095] = 1;
+	ok(!fz_firmware_bios_magic(rom, 4096) && !fz_firmware_bios_magic(rom, 512),
+	   "not all that begins with zeros is looked at");
+	memcpy(rom, "\x55\xaa\x03", 3);
+	ok(fz_firmware_rom_magic(rom, 4096) && fz_firmware_rom(&f, rom, 1536, &taker, &err) == 1 &&
+	   got.raw == 2, "an option ROM");
+	ok(!fz_firmware_rom(&f, rom, 1535, &taker, &err) && got.raw == 2, "%s", err.text);
+}
+
 int main(void)
 {
 	test_parse();
@@ -296,5 +320,6 @@ int main(void)
 	test_te();
 	test_undo();
 	test_volumes();
+	test_roms();
 	return done();
 }

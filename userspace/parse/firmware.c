@@ -16,6 +16,10 @@
 #define SEGMENTS	64		/* what the database takes */
 #define ANCHORS		4		/* for a page that has sites */
 #define LOOSE		(FZ_PE_SECTIONS + 2)
+#define BIOS_MIN	(1U << 16)	/* bytes */
+#define BIOS_MAX	(1U << 24)
+#define ROM_BLOCK	512U
+#define ROM_MAX		(1U << 24)
 
 /* A PE program on its way into the database. */
 struct program {
@@ -261,6 +265,65 @@ int fz_firmware_pe(const struct fz_hashdb_file *f, const void *data, size_t size
 
 /* --------------------------------------------------------------- firmware images */
 
+/* All of it, as it is. */
+static int take_raw(const struct fz_hashdb_file *given, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_hashdb_segment segment = { .pages = (size + PAGE - 1) / PAGE };
+	struct fz_hashdb_file f = *given;
+	int ret;
+
+	f.kind = FZ_FILE_FIRMWARE;
+	f.flags = FZ_FILE_STORED;
+	f.pie = true;
+	f.nsegments = 1;
+	f.segments = &segment;
+	if (!f.arch)
+		f.arch = "amd64";
+	ret = t->take(t->ctx, &f, data, size, err);
+	return ret < 0 ? ret : 1;
+}
+
+/*
+ * A BIOS is told by its end, where the processor begins. At its beginning SeaBIOS has
+ * zeros, as many other files have.
+ */
+bool fz_firmware_bios_magic(const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	return size >= FZ_FORMAT_HEAD && !p[0] && !memcmp(p, p + 1, FZ_FORMAT_HEAD - 1);
+}
+
+int fz_firmware_bios(const struct fz_hashdb_file *f, const void *data, size_t size,
+		     const struct fz_taker *t, struct fz_error *err)
+{
+	const uint8_t *end = (const uint8_t *)data + size;
+
+	/* jmp far 0xf000:..., then a date: 06/23/99 */
+	if (size < BIOS_MIN || size > BIOS_MAX || size & (size - 1) || end[-16] != 0xea ||
+	    end[-12] != 0xf0 || end[-13] || end[-9] != '/' || end[-6] != '/')
+		return fz_fail(err, 0, "it begins with zeros and is no BIOS");
+	return take_raw(f, data, size, t, err);
+}
+
+bool fz_firmware_rom_magic(const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	return size >= ROM_BLOCK && p[0] == 0x55 && p[1] == 0xaa && p[2];
+}
+
+int fz_firmware_rom(const struct fz_hashdb_file *f, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err)
+{
+	const uint8_t *p = data;
+
+	if (size > ROM_MAX || p[2] * ROM_BLOCK > size)
+		return fz_fail(err, 0, "it begins as an option ROM and is none");
+	return take_raw(f, data, size, t, err);
+}
+
 struct volumes {
 	const struct fz_hashdb_file *f;
 	const struct fz_taker *t;
@@ -269,7 +332,6 @@ struct volumes {
 
 static int take_item(void *ctx, const struct fz_fv_item *item, struct fz_error *err)
 {
-	struct fz_hashdb_segment segment = { .pages = (item->size + PAGE - 1) / PAGE };
 	struct volumes *v = ctx;
 	struct fz_hashdb_file f = *v->f;
 	char path[PATH_MAX];
@@ -281,15 +343,7 @@ static int take_item(void *ctx, const struct fz_fv_item *item, struct fz_error *
 	if (item->kind == FZ_FV_IN_PLACE) {
 		if (!item->size)
 			return 0;
-		f.kind = FZ_FILE_FIRMWARE;
-		f.flags = FZ_FILE_STORED;
-		f.pie = true;
-		f.nsegments = 1;
-		f.segments = &segment;
-		if (!f.arch)
-			f.arch = "amd64";
-		ret = v->t->take(v->t->ctx, &f, item->data, item->size, err);
-		ret = ret < 0 ? ret : 1;
+		ret = take_raw(&f, item->data, item->size, v->t, err);
 	} else {
 		ret = take_program(&f, item->data, item->size, item->kind == FZ_FV_TE, v->t, err);
 	}

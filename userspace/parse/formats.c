@@ -69,6 +69,8 @@ static const struct fz_format formats[] = {
 	{ "ELF", fz_elf_magic, read_elf },
 	{ "PE", fz_pe_magic, fz_firmware_pe },
 	{ "UEFI firmware", fz_fv_magic, fz_firmware_volumes },
+	{ "option ROM", fz_firmware_rom_magic, fz_firmware_rom },
+	{ "BIOS", fz_firmware_bios_magic, fz_firmware_bios },
 };
 
 const struct fz_format *fz_format_of(const void *head, size_t size)
