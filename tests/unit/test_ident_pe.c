@@ -154,6 +154,16 @@ static void test_relocated(void)
 	ok(r->frames[7].verdict == FZ_VERDICT_UNKNOWN,
 	   "not where its relocations are not for that address");
 	fz_identify_free(id);
+
+	begin();
+	load_pe(image, file, BASE);
+	memcpy(image + 0xb0, file + 0xb0, 8);
+	run(BASE + 0x1000, (BASE >> 12) + 1, 1, 0x1000);
+	run(BASE, BASE >> 12, 0, 0x2000);
+	settle();
+	ok(is(1, "/a.efi", 0, BASE),
+	   "by a loader that leaves the header alone, and with other page tables");
+	fz_identify_free(id);
 }
 
 static void test_changed(void)

@@ -57,6 +57,13 @@ static void test_parse(void)
 	put32(image + PE_RELOC + 4, 0x1000);
 	ok(fz_pe_sites(&pe, image, &sites, &n, &err) == -EINVAL, "%s", err.text);
 	free(image);
+
+	put32(file + 0x98 + 240 + 8, PE_DATA - PE_TEXT - 0x80);	/* of .text in memory */
+	ok(parse() == 1 && !fz_pe_load(&pe, file, sizeof(file), &image, &err) &&
+	   image[PE_DATA - 0x81] == file[PE_DATA - 0x81] && file[PE_DATA - 0x7f] &&
+	   !image[PE_DATA - 0x80] && !image[PE_DATA - 0x7f],
+	   "of a section no more than it has in memory");
+	free(image);
 }
 
 /* Set 4 bytes at @at of the file: what is said of it? */

@@ -232,7 +232,8 @@ static int collect(struct fz_identify *id, struct state *st, struct fz_error *er
 struct sight {
 	struct fz_frame *f;
 	uint32_t n, classes[BEFORE_MAX];
-	uint32_t certain;		/* of the places, and the last class at one */
+	bool sure[BEFORE_MAX];		/* the place is certain */
+	uint32_t certain;		/* how many are, and the last of them */
 	uint32_t class, page;
 	uint64_t base;
 };
@@ -241,13 +242,15 @@ static void add_sight(struct sight *s, const struct place *p, uint32_t page, uin
 {
 	uint32_t i;
 
-	for (i = 0; i < s->n; i++)
-		if (s->classes[i] == p->class)
-			return;
-	if (s->n < BEFORE_MAX)
+	for (i = 0; i < s->n && s->classes[i] != p->class; i++)
+		;
+	if (i == BEFORE_MAX || (i < s->n && (p->perhaps || s->sure[i])))
+		return;
+	if (i == s->n)
 		s->classes[s->n++] = p->class;
-	s->certain += !p->perhaps;
-	if (!p->perhaps || s->n == 1) {
+	s->sure[i] = !p->perhaps;
+	s->certain += s->sure[i];
+	if (s->sure[i] || s->n == 1) {
 		s->class = p->class;
 		s->page = page;
 		s->base = base;
@@ -337,9 +340,9 @@ static int look_beside(struct fz_identify *id, struct state *st, struct fz_frame
 	unsigned int n = addresses(f, at), a;
 	int ret = 0;
 
-	for (a = 0; !ret && a < n && !s.n; a++)
+	for (a = 0; !ret && a < n && !s.certain; a++)
 		ret = look_in(id, st, &s, f->cr3, at[a], near, err);
-	if (!ret && !s.n)
+	if (!ret && !s.certain)
 		ret = look_in(id, st, &s, PHYSICAL, f->gfn * PAGE, near, err);
 	if (ret || near || !s.n)
 		return ret;
