@@ -107,7 +107,7 @@ out:
 	return ret;
 }
 
-static int check_owner(const struct stat *st, const char *path, struct fz_error *err)
+int fz_db_check_owner(const struct stat *st, const char *path, struct fz_error *err)
 {
 	if (st->st_uid && st->st_uid != geteuid())
 		return fz_fail(err, -EPERM,
@@ -177,7 +177,7 @@ static int open_verified(const char *path, struct stat *st, struct fz_hashdb_inf
 	else if (!S_ISREG(st->st_mode))
 		ret = fz_fail(err, -EINVAL, "%s is not a file", path);
 	else
-		ret = check_owner(st, path, err);
+		ret = fz_db_check_owner(st, path, err);
 	if (!ret)
 		ret = check_content(fd, st->st_size, info, path, err);
 	if (!ret)

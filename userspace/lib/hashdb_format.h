@@ -161,6 +161,10 @@ int fz_db_package_key(struct fz_db_key *key, const char *const strings[FZ_DB_STR
 int fz_db_digest(int fd, const struct fz_db_trailer *trailer, uint8_t digest[16],
 		 const char *path, struct fz_error *err);
 
+/* Could others than root and the caller have written it? -EPERM if so. */
+struct stat;
+int fz_db_check_owner(const struct stat *st, const char *path, struct fz_error *err);
+
 /* Append the trailer to the LMDB file at @fd. */
 int fz_db_seal(int fd, const char *path, struct fz_error *err);
 
