@@ -266,9 +266,13 @@ int cmd_db(int argc, char **argv)
 	int c, verb;
 
 	if (argc < 2)
-		return usage("db", "add, remove, merge, info, list or check?");
+		return usage("db", "add, remove, merge, info, list, check or cve?");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help("db");
+	if (!strcmp(argv[1], "cve")) {
+		argv[1] = argv[0];
+		return db_cve(argc - 1, argv + 1);
+	}
 	for (verb = 0; verb < VERBS && strcmp(verbs[verb].name, argv[1]); verb++)
 		;
 	if (verb == VERBS)

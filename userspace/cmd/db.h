@@ -6,4 +6,7 @@
 /* Add @n paths to the database at @db; return the exit code. */
 int db_add(const char *db, int n, char **paths);
 
+/* "db cve": argv[0] is its own name. */
+int db_cve(int argc, char **argv);
+
 #endif

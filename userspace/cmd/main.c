@@ -13,8 +13,8 @@ static const struct command {
 } commands[] = {
 	{ "list", cmd_list, "[--json]", "the virtual machines of this host" },
 	{ "watch", cmd_watch,
-	  "[--vm ID|PID]... [--all] [--db FILE] [--json] [--keep] [--lossless]\n"
-	  "                      [--generators FILE] [--user NAME]",
+	  "[--vm ID|PID]... [--all] [--db FILE] [--labels FILE] [--release NAME] [--json]\n"
+	  "                      [--keep] [--lossless] [--generators FILE] [--user NAME]",
 	  "attach and follow: each program first seen, each finding" },
 	{ "record", cmd_record,
 	  "[--vm ID|PID]... [--all] -o FILE [--force] [--exit-when-died] [--timeout S]\n"
@@ -22,7 +22,8 @@ static const struct command {
 	  "attach and write every event to a hash-chained, sealed log" },
 	{ "report", cmd_report,
 	  "FILE|--live [--format text|json|frames] [--frames OUT] [--db FILE]\n"
-	  "                      [--reference PATH]... [--generators FILE] [--user NAME]",
+	  "                      [--labels FILE] [--release NAME] [--reference PATH]...\n"
+	  "                      [--generators FILE] [--user NAME]",
 	  "what ran: programs, packages, versions, coverage" },
 	{ "dump", cmd_dump, "FILE -o DIR [--db FILE] [--generators FILE] [--user NAME]",
 	  "the contents of frames that were not identified, into a new directory" },
@@ -30,7 +31,7 @@ static const struct command {
 	  "is a log whole, unbroken and sealed; what was lost" },
 	{ "status", cmd_status, "[--json]", "counters, in total and by VM" },
 	{ "audit", cmd_audit, "[--vm ID] [--json]", "walk the page tables now" },
-	{ "db", cmd_db, "add|info|list|check ...", "the database of known binaries" },
+	{ "db", cmd_db, "add|info|list|check|cve ...", "the database of known binaries, and what advisories say of them" },
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

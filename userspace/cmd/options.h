@@ -9,6 +9,7 @@
 /* Long options without a letter. */
 enum {
 	OPT_ALL = 256,
+	OPT_AS,
 	OPT_DB,
 	OPT_DIED,
 	OPT_FORCE,
@@ -18,10 +19,13 @@ enum {
 	OPT_JSON,
 	OPT_KEEP,
 	OPT_KEY,
+	OPT_LABELS,
 	OPT_LIVE,
 	OPT_LOSSLESS,
+	OPT_NAME,
 	OPT_PUBKEY,
 	OPT_REFERENCE,
+	OPT_RELEASE,
 	OPT_SYNC,
 	OPT_TIMEOUT,
 	OPT_USER,

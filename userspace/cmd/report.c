@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "device.h"
 #include "knowledge.h"
+#include "labelling.h"
 #include "lockdown.h"
 #include "options.h"
 #include "report.h"
@@ -19,16 +20,24 @@ struct args {
 	const char *file, *db, *frames, *user, *generators;
 	struct reference *reference;
 	int (*format)(const struct fz_report *rep, FILE *out, struct fz_error *err);
+	struct labelling labelling;
 	bool live;
 	/* what is open */
+	struct fz_report_labels labels;
 	FILE *log, *frames_out;
 	struct fz_device *dev;
 	struct fz_log_header now;	/* live */
 };
 
-static int write_report(const struct fz_report *rep, const struct args *a)
+static int write_report(struct fz_report *rep, struct args *a)
 {
 	struct fz_error err;
+
+	if (a->labels.labels) {
+		if (fz_report_label(&a->labels, rep->results, &err))
+			return trouble("%s", err.text);
+		rep->labels = &a->labels;
+	}
 
 	if (a->frames_out) {
 		if (fz_report_frames(rep, a->frames_out, &err))
@@ -41,7 +50,7 @@ static int write_report(const struct fz_report *rep, const struct args *a)
 	return finish_stdout(EXIT_DONE);
 }
 
-static int report_log(const struct args *a, struct fz_identify *id)
+static int report_log(struct args *a, struct fz_identify *id)
 {
 	struct fz_log_state state;
 	struct fz_error err;
@@ -79,7 +88,7 @@ static int read_live(struct fz_device *dev, struct fz_identify *id, struct fz_re
 }
 
 /* What is in the rings now; they stay as they are. */
-static int report_live(const struct args *a, struct fz_identify *id, struct fz_reader *reader)
+static int report_live(struct args *a, struct fz_identify *id, struct fz_reader *reader)
 {
 	const struct fz_results *r = fz_identify_results(id);
 	struct fz_report rep = { .results = r };
@@ -108,7 +117,7 @@ static int report_live(const struct args *a, struct fz_identify *id, struct fz_r
 }
 
 /* All that is needed is open by now. */
-static int report(const struct args *a, struct fz_identify *id, struct fz_reader *reader)
+static int report(struct args *a, struct fz_identify *id, struct fz_reader *reader)
 {
 	int ret = lock_down(a->user, a->dev, false, a->frames_out ? fileno(a->frames_out) : -1);
 
@@ -163,6 +172,8 @@ static int open_all(struct args *a, struct fz_hashdb **db, struct fz_identify **
 
 	if (fz_hashdb_open(db, a->db, &err) || fz_identify_new(id, *db, &err))
 		return trouble("%s", err.text);
+	if (open_labels(&a->labels, &a->labelling, a->db))
+		return EXIT_TROUBLE;
 	if (a->live ? fz_device_open(&a->dev, &err) ||
 		      fz_device_reader(a->dev, true, reader, &err) :
 		      fz_log_open(&a->log, a->file, &err))
@@ -195,8 +206,10 @@ int cmd_report(int argc, char **argv)
 		{ "frames", required_argument, NULL, OPT_FRAMES },
 		{ "db", required_argument, NULL, OPT_DB },
 		{ "generators", required_argument, NULL, OPT_GENERATORS },
+		{ "labels", required_argument, NULL, OPT_LABELS },
 		{ "live", no_argument, NULL, OPT_LIVE },
 		{ "reference", required_argument, NULL, OPT_REFERENCE },
+		{ "release", required_argument, NULL, OPT_RELEASE },
 		{ "user", required_argument, NULL, OPT_USER },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
@@ -226,6 +239,12 @@ int cmd_report(int argc, char **argv)
 			if (reference_add(&a.reference, optarg))
 				return EXIT_TROUBLE;
 			break;
+		case OPT_LABELS:
+			a.labelling.file = optarg;
+			break;
+		case OPT_RELEASE:
+			a.labelling.release = optarg;
+			break;
 		case OPT_LIVE:
 			a.live = true;
 			break;
@@ -249,6 +268,8 @@ int cmd_report(int argc, char **argv)
 	if (a.log)
 		fclose(a.log);
 	fz_device_close(a.dev);
+	fz_report_labels_free(&a.labels);
+	fz_labels_close(a.labels.labels);
 	fz_identify_free(id);
 	fz_hashdb_close(db);
 	reference_free(a.reference);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "knowledge.h"
+#include "labelling.h"
 #include "options.h"
 #include "report.h"
 #include "session.h"
@@ -21,6 +22,7 @@ struct watch {
 	struct fz_identify *id;
 	struct fz_log_header clock;
 	struct fz_report rep;
+	struct fz_report_labels labels;
 	struct fz_index printed;	/* keys of lines that were printed */
 	bool json;
 };
@@ -98,7 +100,7 @@ static int show_program(struct watch *w, const struct fz_program *p, struct fz_e
 				 fz_report_program(&w->rep, p), err);
 	start_line(w, p->first, vm);
 	n = fz_report_files(r, p->classes, p->nclasses, f, 64);
-	printf("%-9s  ", fz_verdict_name(p->verdict));
+	printf("%-10s  ", fz_report_verdict(&w->rep, p));
 	for (i = 0; i < n && i < 3; i++) {
 		if (i)
 			fputs(" or ", stdout);
@@ -113,6 +115,11 @@ static int show_program(struct watch *w, const struct fz_program *p, struct fz_e
 	}
 	if (n > 3)
 		printf(" or %zu more", n - 3);
+	if (fz_report_labelled(&w->rep, p) != FZ_LABELS) {
+		fputs(": ", stdout);
+		if (fz_report_labels_line(&w->rep, p, stdout))
+			return fz_fail(err, -ENOMEM, "out of memory");
+	}
 	putchar('\n');
 	return 0;
 }
@@ -176,6 +183,8 @@ static int show_new(struct watch *w, struct fz_error *err)
 	uint32_t k;
 	size_t i;
 
+	if (ret >= 0 && w->labels.labels)
+		ret = fz_report_label(&w->labels, r, err);
 	for (i = 0; ret >= 0 && i < r->nprograms; i++) {
 		const struct fz_program *p = &r->programs[i];
 		uint64_t key = fz_mix(p->vm * 4ULL + p->verdict + 1);
@@ -285,7 +294,8 @@ static int watch(struct watch *w, struct fz_hashdb *db, const char *generators,
 		return ret;
 	fz_log_describe(&w->clock, fz_device_info(w->s.dev));
 	w->rep = (struct fz_report){ .results = fz_identify_results(w->id),
-				     .header = &w->clock, .seq = fz_reader_seq(w->s.reader) };
+				     .header = &w->clock, .seq = fz_reader_seq(w->s.reader),
+				     .labels = w->labels.labels ? &w->labels : NULL };
 	ret = session_lock(&w->s, -1);
 	if (ret) {
 		session_close(&w->s);
@@ -311,11 +321,14 @@ int cmd_watch(int argc, char **argv)
 		{ "db", required_argument, NULL, OPT_DB },
 		{ "generators", required_argument, NULL, OPT_GENERATORS },
 		{ "json", no_argument, NULL, OPT_JSON },
+		{ "labels", required_argument, NULL, OPT_LABELS },
+		{ "release", required_argument, NULL, OPT_RELEASE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
 	const char *path = FZ_HASHDB_PATH, *generators = NULL;
 	struct session_args args = { 0 };
+	struct labelling labelling = { 0 };
 	struct watch w = { .json = false };
 	struct fz_hashdb *db;
 	struct fz_error err;
@@ -332,6 +345,12 @@ int cmd_watch(int argc, char **argv)
 		case OPT_JSON:
 			w.json = true;
 			break;
+		case OPT_LABELS:
+			labelling.file = optarg;
+			break;
+		case OPT_RELEASE:
+			labelling.release = optarg;
+			break;
 		default:
 			ret = session_option(&args, "watch", c);
 			if (ret)
@@ -342,7 +361,11 @@ int cmd_watch(int argc, char **argv)
 		return usage("watch", "takes no '%.64s'; name a VM with --vm", argv[optind]);
 	if (fz_hashdb_open(&db, path, &err))
 		return trouble("%s", err.text);
-	ret = watch(&w, db, generators, &args);
+	ret = open_labels(&w.labels, &labelling, path);
+	if (!ret)
+		ret = watch(&w, db, generators, &args);
+	fz_report_labels_free(&w.labels);
+	fz_labels_close(w.labels.labels);
 	fz_identify_free(w.id);
 	free(w.printed.slot);
 	fz_hashdb_close(db);

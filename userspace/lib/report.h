@@ -51,6 +51,18 @@
  *			candidates: if it is not certain, each file that it can
  *			be, and path names them all, "A | B";
  *			findings: modified pages
+ *			labels: what advisories and hash lists say of it (without
+ *			labels.db there is none): kind: "malicious", "vulnerable",
+ *			"possible": in some of the releases that it may be of,
+ *			"undetermined", "minor": the distribution gives no advisory,
+ *			"listed", "good"; id; fixed: the version, null = none yet;
+ *			release; note; source: by name. Of candidates that differ in
+ *			package, each has its own; labels_omitted: too many
+ *	vms[].programs[].verdict	malicious, else modified, else vulnerable, else known
+ *			or ambiguous. One that can be several files is malicious or
+ *			vulnerable only if each of them is
+ *	vms[].labelled	programs that are malicious, and vulnerable (whatever their verdict)
+ *	labels		the sources, and how old they are; null = labels were not asked
  *			patched: frames that are identified (patched). A finding's
  *			blocks: 256-byte blocks that differ; bytes: the same as ranges,
  *			as narrow as known; differences: null if the file's page is
@@ -73,8 +85,11 @@
 #include "identify.h"
 #include "log.h"
 
+struct fz_report_labels;
+
 struct fz_report {
 	const struct fz_results *results;
+	const struct fz_report_labels *labels;	/* NULL = none; report_labels.h */
 	const struct fz_log_header *header;
 	const struct fz_seq *seq;
 	uint64_t lost_pending;

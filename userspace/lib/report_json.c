@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "report.h"
+#include "report_labels.h"
 #include "text.h"
 
 #define CANDIDATES_MAX	1024
@@ -146,21 +147,27 @@ static json_t *agreed_total(const struct fz_hashdb_file **f, size_t n)
 	return json_integer(f[0]->pages_total);
 }
 
-static json_t *candidate(const struct fz_hashdb_file *f)
+static json_t *candidate(const struct fz_report *rep, const struct fz_hashdb_file *f)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "path", fz_report_string(f->path),
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o}", "path", fz_report_string(f->path),
 			 "package", fz_report_string(f->package),
 			 "version", fz_report_string(f->version),
 			 "build_id", fz_report_string(f->build_id));
+
+	if (j && fz_report_labels_file(rep, f, j)) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
 }
 
-static json_t *candidates(const struct fz_hashdb_file **f, size_t n)
+static json_t *candidates(const struct fz_report *rep, const struct fz_hashdb_file **f, size_t n)
 {
 	json_t *a = json_array();
 	size_t i;
 
 	for (i = 0; a && i < n; i++)
-		json_array_append_new(a, candidate(f[i]));
+		json_array_append_new(a, candidate(rep, f[i]));
 	return a;
 }
 
@@ -273,14 +280,18 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 		      "pages_total", agreed_total(files, n),
 		      "patched", (json_int_t)p->patched,
 		      "first_seen", when(rep, p->first), "last_seen", when(rep, p->last),
-		      "address_spaces", spaces, "verdict", fz_verdict_name(p->verdict),
+		      "address_spaces", spaces, "verdict", fz_report_verdict(rep, p),
 		      "findings", findings);
 	if (!j)
 		return NULL;
 	if (n > 1)
-		json_object_set_new(j, "candidates", candidates(files, n));
+		json_object_set_new(j, "candidates", candidates(rep, files, n));
 	else
 		json_object_set_new(j, "aliases", aliases(r, p));
+	if (fz_report_labels_program(rep, p, j)) {
+		json_decref(j);
+		return NULL;
+	}
 	return j;
 }
 
@@ -388,6 +399,16 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			 "not_compared", count(v->not_compared));
 }
 
+static json_t *labelled_vm(const struct fz_report *rep, uint32_t at)
+{
+	json_t *vm = vm_part(rep, at);
+
+	if (!vm || !fz_report_labels_vm(rep, at, vm))
+		return vm;
+	json_decref(vm);
+	return NULL;
+}
+
 static int dump(json_t *j, FILE *out, size_t flags, struct fz_error *err)
 {
 	int ret = 0;
@@ -402,13 +423,17 @@ static int dump(json_t *j, FILE *out, size_t flags, struct fz_error *err)
 
 int fz_report_json(const struct fz_report *rep, FILE *out, struct fz_error *err)
 {
-	json_t *vms = json_array();
+	json_t *vms = json_array(), *whole;
 	size_t i;
 
 	for (i = 0; vms && i < rep->results->nvms; i++)
-		json_array_append_new(vms, vm_part(rep, i));
-	return dump(json_pack("{s:i, s:o, s:o}", "schema", 1, "log", log_part(rep), "vms", vms),
-		    out, JSON_INDENT(1), err);
+		json_array_append_new(vms, labelled_vm(rep, i));
+	whole = json_pack("{s:i, s:o, s:o}", "schema", 1, "log", log_part(rep), "vms", vms);
+	if (whole && fz_report_labels_whole(rep, whole)) {
+		json_decref(whole);
+		whole = NULL;
+	}
+	return dump(whole, out, JSON_INDENT(1), err);
 }
 
 static json_t *frame_line(const struct fz_report *rep, const struct fz_frame *f)
@@ -424,7 +449,7 @@ static json_t *frame_line(const struct fz_report *rep, const struct fz_frame *f)
 	if (n > CANDIDATES_MAX)
 		n = CANDIDATES_MAX;
 	if (n > 1)
-		list = candidates(files, n);
+		list = candidates(rep, files, n);
 	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:I, s:b, s:s, s:o}",
 		      "vm", count(r->vms[f->vm].id), "gfn", hex(f->gfn),
 		      "hash", json_sprintf("%016" PRIx64, c->xxh64), "cr3", hex(f->cr3),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "report.h"
+#include "report_labels.h"
 #include "text.h"
 
 #define BYTES_SHOWN	8
@@ -140,6 +141,18 @@ static int widest(int width, const char *s)
 	return n > width ? n : width;
 }
 
+/* What asks for action is in capitals. */
+static const char *loud(const char *verdict)
+{
+	static const char *const words[] = { "MODIFIED", "VULNERABLE", "MALICIOUS" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcasecmp(words[i], verdict))
+			return words[i];
+	return verdict;
+}
+
 static void programs(struct printer *p, uint32_t vm)
 {
 	const struct fz_results *r = p->rep->results;
@@ -164,7 +177,7 @@ static void programs(struct printer *p, uint32_t vm)
 	w_package = w_package > 30 ? 30 : w_package;
 	w_version = w_version > 26 ? 26 : w_version;
 	if (n)
-		fprintf(p->out, "\n  %-*s  %-*s  %9s  %-9s  %s\n", w_package, "PACKAGE",
+		fprintf(p->out, "\n  %-*s  %-*s  %9s  %-10s  %s\n", w_package, "PACKAGE",
 			w_version, "VERSION", "PAGES", "VERDICT", "PROGRAM");
 	for (i = 0; i < n && !p->no_memory; i++) {
 		const struct fz_program *prog = rows[i].p;
@@ -180,9 +193,7 @@ static void programs(struct printer *p, uint32_t vm)
 		put(p, again ? "" : rows[i].package, w_package);
 		fputs("  ", p->out);
 		put(p, again ? "" : rows[i].version, w_version);
-		fprintf(p->out, "  %9s  %-9s  ", pages,
-			prog->verdict == FZ_VERDICT_MODIFIED ?
-			"MODIFIED" : fz_verdict_name(prog->verdict));
+		fprintf(p->out, "  %9s  %-10s  ", pages, loud(fz_report_verdict(p->rep, prog)));
 		put(p, rows[i].path, 0);
 		fputc('\n', p->out);
 		last = rows[i].package;
@@ -237,6 +248,7 @@ static void findings(struct printer *p, uint32_t vm)
 	size_t i, shown = 0;
 	bool any = false;
 	uint32_t k;
+	int ret;
 
 	for (i = 0; i < r->nfindings; i++) {
 		if (r->findings[i].vm != vm)
@@ -250,6 +262,9 @@ static void findings(struct printer *p, uint32_t vm)
 	}
 	if (shown > SHOWN_MAX)
 		fprintf(p->out, "    and %zu more such (--format json)\n", shown - SHOWN_MAX);
+	ret = fz_report_labels_text(p->rep, vm, any ? "" : "\n  Findings\n", p->out);
+	p->no_memory |= ret < 0;
+	any |= ret > 0;
 	for (i = 0; i < r->nprograms; i++) {
 		for (k = 0; r->programs[i].vm == vm && k < r->programs[i].nfindings; k++) {
 			const struct fz_frame *f = &r->frames[r->programs[i].findings[k]];
