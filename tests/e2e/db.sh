@@ -57,7 +57,7 @@ if ! [ -x "$fitzroy" ]; then
 fi
 
 # ------------------------------------------------------------------- usage
-bad 2 "add, remove, merge, info, list or check" "no verb"
+bad 2 "add, remove, merge, info, list, check or cve" "no verb"
 bad 2 "no such thing as 'frobnicate'" "a verb that does not exist" frobnicate
 bad 2 "needs a path" "add without a path" add --db "$db"
 bad 2 "unexpected argument" "info with an argument" info --db "$db" x

@@ -390,6 +390,10 @@ static void test_hostile(void)
 	strcpy(text, "{\"bash\": {\"CVE-1\": {\"x\": \"");
 	memset(text + strlen(text), 'x', big - 30);
 	refuse(text, big, "a value without end");
+	ok(!!strstr(err.text, "has more than 16 MiB"), "before all of it was read");
+	memset(text, '[', 1 << 20);
+	memcpy(text, "{\"id\":", 6);
+	refuse(text, 1 << 20, "a document of open brackets");
 	refuse("{\"id\": \"A\", \"id\": \"B\"}", 22, "a key that comes twice");
 	refuse("SQLite format 3\0 and nothing", 29, "what only begins as SQLite");
 	refuse("PK\3\4 and nothing", 16, "what only begins as zip");
