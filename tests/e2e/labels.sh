@@ -240,6 +240,17 @@ mv "$tmp/labels.db" "$tmp/away.db"
 ok $? "without labels.db all are known, and the report says that none were asked"
 mv "$tmp/away.db" "$tmp/labels.db"
 
+# Live, on a device that is none: a VM that runs the pages of a file.
+cat=$(readlink -f /bin/cat)
+"$fitzroy" db add --db "$tmp/live/known.db" "$cat" >"$tmp/out" 2>&1 &&
+	sha256sum "$cat" | "$fitzroy" db cve --db "$tmp/live/known.db" --as malicious --name feed /dev/stdin >"$tmp/out" 2>"$tmp/err"
+bad=$?
+sha256sum "$cat" >"$tmp/feed"
+"$fitzroy" db cve --db "$tmp/live/known.db" --as malicious "$tmp/feed" >>"$tmp/out" 2>&1
+FAKE_FILE=$cat LD_PRELOAD=$helpers/fakedev.so timeout -s INT 2 "$fitzroy" watch --db "$tmp/live/known.db" >"$tmp/out" 2>"$tmp/err"
+[ $bad = 2 ] && grep -q "VM 1 *malicious *$cat: $cat\$" "$tmp/out"
+ok $? "watch says it live; a list that comes by a pipe is refused"
+
 # -------------------------------------------------------------- update, removal
 cp "$db" "$tmp/known.before"
 sed 's/3\.0\.13-1~deb12u1/3.0.10-1/' "$data/tracker.json" >"$tmp/tracker.json"
