@@ -72,7 +72,9 @@ static inline void check_results(const struct fz_results *r)
 		if (f->verdict == FZ_VERDICT_KNOWN || f->verdict == FZ_VERDICT_AMBIGUOUS)
 			CHECK(c->ncandidates && !c->broken && !c->forged);
 		else
-			CHECK(!c->ncandidates);
+			CHECK(!c->ncandidates || f->why == FZ_WHY_MISPLACED ||
+			      f->why == FZ_WHY_PADDING);
+		CHECK(!f->misplaced || f->verdict == FZ_VERDICT_UNKNOWN);
 		CHECK(f->class == FZ_NO_CLASS || f->class < r->nclasses);
 		CHECK(f->verdict != FZ_VERDICT_KNOWN || !r->classes[f->class].ambiguous);
 	}
