@@ -127,7 +127,7 @@ struct stress {
 	char saved[32];
 };
 
-extern struct fz_device *dev;
+extern struct fz_device *dev;	/* NULL: nobody watches */
 extern struct fz_reader *reader;
 extern struct fz_error error;
 
