@@ -69,7 +69,7 @@ if [ "$cpu" = amd ]; then
 		guest=$("$here/demo-guest/build" "$kver") && kernel=$("$top/scripts/kernels" fetch "$kver")
 	} 2>"$dir/build.log" || bail "the guest was not built: $(tail -n 1 "$dir/build.log")"
 	truncate -s 32M "$dir/truth.img" "$dir/bare-truth.img"
-	timeout=400
+	timeout=1200
 	args=(--guest-kernel "$kernel/vmlinuz" --guest-initrd "$guest/initrd-$(basename -- "$kernel")"
 		--guest-disk "$guest/disk.img"
 		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off demo.truth")
@@ -79,7 +79,7 @@ if [ "$cpu" = amd ]; then
 		openssl pkey -in "$dir/key" -pubout -out "$dir/key.pub" || bail "no key: $(tail -n 1 "$dir/key.log")"
 	run=(--guest-out "$dir/truth.img" --record-arg --key --record-arg "$dir/key") sealed=(--pubkey "$dir/key.pub") bare=(--guest-out "$dir/bare-truth.img")
 else
-	timeout=900 args=() run=() bare=() sealed=()
+	timeout=2400 args=() run=() bare=() sealed=()
 	known=("$(command -v busybox)")
 fi
 

@@ -66,7 +66,7 @@ echo "record \$?"
 dmesg | grep -i fitzroy | tail -n 20 | sed 's/^/# /'
 SH
 chmod 755 "$dir/script"
-"$FZ_TOP/scripts/nested" --out "$dir/bed" --host-kernel "$1" --timeout 400 --host-script "$dir/script" >"$log" 2>&1
+"$FZ_TOP/scripts/nested" --out "$dir/bed" --host-kernel "$1" --timeout 1200 --host-script "$dir/script" >"$log" 2>&1
 rc=$?
 
 # One plan for all parts.

@@ -44,7 +44,7 @@ pack "$dir/guest" "$dir/initrd"
 
 "$FZ_TOP/scripts/nested" --out "$dir/run" --host-kernel "$1" --guest-kernel "$VMLINUZ" --guest-smp 1 \
 	--guest-initrd "$dir/initrd" --guest-append "console=ttyS0 panic=-1 quiet mitigations=off" \
-	--no-report --timeout 400 >"$dir/nested.log" 2>&1
+	--no-report --timeout 1200 >"$dir/nested.log" 2>&1
 rc=$?
 tr -d '\r' <"$dir/run/guest.log" | grep -v '^\[' >"$dir/said"
 

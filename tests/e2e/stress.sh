@@ -40,7 +40,7 @@ exit \$rc
 SH
 chmod 755 "$dir/script"
 nested=(--out "$bed" --cpu "$cpu" --host-kernel "$kver" --host-smp "$smp" --host-script "$dir/script"
-	--timeout "${FZ_TIMEOUT:-600}" --host-append "${append[*]}")
+	--timeout "${FZ_TIMEOUT:-1200}" --host-append "${append[*]}")
 if [ "$cpu" = intel ]; then
 	nested+=(--host-file "$stress" --module-arg ring_kib=8192)
 else

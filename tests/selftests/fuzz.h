@@ -65,7 +65,7 @@ static inline uint64_t pick(struct thread *t, uint64_t n)
 
 /* Of all processes. */
 extern struct totals {
-	uint64_t calls, done, vms, runs;
+	uint64_t calls, done, vms, runs, shutdowns;
 	char broken[256];
 } *totals;
 

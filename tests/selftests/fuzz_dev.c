@@ -321,6 +321,8 @@ int main(int argc, char **argv)
 	ok(good, "%u processes, %llu calls and maps, %llu done, %llu VMs, %llu runs: as the contract has it",
 	   runs, (unsigned long long)totals->calls, (unsigned long long)totals->done,
 	   (unsigned long long)totals->vms, (unsigned long long)totals->runs);
+	ok(totals->shutdowns <= totals->runs / 50, "%llu guests shut down by the emulator",
+	   (unsigned long long)totals->shutdowns);
 	ok(!ioctl(fd, FZ_IOC_DETACH, &no_more), "no VM to come is watched");
 	for (i = 0; i < 100 && vms_left(fd); i++)
 		usleep(100000);

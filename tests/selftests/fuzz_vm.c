@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "again.h"
 #include "fuzz.h"
 
 void end_vm(struct my_vm *m)
@@ -41,6 +42,12 @@ static void run_vm(struct thread *t, struct my_vm *m)
 		vcpu_start(&m->vm, 0, DRIVER(0), TARGETS, n, 0);
 	}
 	ret = vcpu_run(&m->vm, 0);
+	if (ret == -EPROTO && m->vm.vcpu[0].run->exit_reason == KVM_EXIT_SHUTDOWN &&
+	    again_excused()) {
+		count(&totals->shutdowns, 1);
+		end_vm(m);
+		return;
+	}
 	if (ret)
 		broken("a vCPU died: %s", strerror(-ret));
 	if (vcpu_rax(&m->vm, 0) != (flip ? 0 : n * first + n * (n - 1) / 2))

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
+#include "again.h"
 #include "selftest.h"
 
 struct fz_device *dev;
@@ -221,6 +222,13 @@ static int write_itself(int seconds)
 	return 0;
 }
 
+static void run(const void *arg)
+{
+	const struct test *test = arg;
+
+	test->fn();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
@@ -252,7 +260,7 @@ int main(int argc, char **argv)
 			if (selected(test->name, argc, argv) &&
 			    (groups[i] != audit_tests || injects)) {
 				diag("%s", test->name);
-				test->fn();
+				again_run(run, test);
 			}
 	vm_free(&idle);
 	fz_device_close(dev);

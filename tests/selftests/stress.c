@@ -14,11 +14,25 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "again.h"
 #include "stress.h"
 
 struct fz_device *dev;
 struct fz_reader *reader;
 struct fz_error error;
+
+struct run {
+	const struct stress_case *test;
+	unsigned int seconds, nvcpus;
+	uint64_t flips, seed;
+};
+
+static void run(const void *arg)
+{
+	const struct run *r = arg;
+
+	stress_run(r->test, r->flips, r->seconds, r->nvcpus, r->seed);
+}
 
 static const struct stress_case *find(const char *name)
 {
@@ -40,9 +54,7 @@ int main(int argc, char **argv)
 		{ "bare", no_argument, NULL, 'b' },
 		{}
 	};
-	unsigned int seconds = 60, nvcpus = MAX_VCPUS;
-	uint64_t flips = 2000, seed = 1;
-	const struct stress_case *test;
+	struct run r = { .seconds = 60, .nvcpus = MAX_VCPUS, .flips = 2000, .seed = 1 };
 	static struct vm idle;
 	bool bare = false;
 	int c, i;
@@ -53,25 +65,27 @@ int main(int argc, char **argv)
 		if (!n)
 			errx(2, "usage: stress [--flips N] [--seconds N] [--vcpus N] [--seed N] [--bare] [CASE...]");
 		switch (c) {
-		case 'f': flips = n; break;
-		case 's': seconds = n; break;
-		case 'v': nvcpus = n; break;
-		case 'r': seed = n; break;
+		case 'f': r.flips = n; break;
+		case 's': r.seconds = n; break;
+		case 'v': r.nvcpus = n; break;
+		case 'r': r.seed = n; break;
 		case 'b': bare = true; break;
 		}
 	}
 	/* A power of two: the guest draws one of the SMM handlers. */
-	if (nvcpus != 1 && nvcpus != 2 && nvcpus != 4)
+	if (r.nvcpus != 1 && r.nvcpus != 2 && r.nvcpus != 4)
 		errx(2, "--vcpus: 1, 2 or 4");
 	if (!bare && (fz_device_open(&dev, &error) || fz_device_reader(dev, false, &reader, &error)))
 		errx(2, "%s", error.text);
 	/* See selftest.c: KVM's static keys stay as they are while there is a VM. */
 	vm_new(&idle, 1);
 	if (optind == argc)
-		for (test = stress_cases; test->name; test++)
-			stress_run(test, flips, seconds, nvcpus, seed);
-	for (i = optind; i < argc; i++)
-		stress_run(find(argv[i]), flips, seconds, nvcpus, seed);
+		for (r.test = stress_cases; r.test->name; r.test++)
+			again_run(run, &r);
+	for (i = optind; i < argc; i++) {
+		r.test = find(argv[i]);
+		again_run(run, &r);
+	}
 	vm_free(&idle);
 	fz_device_close(dev);
 	return done();

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include "again.h"
 #include "stress.h"
 
 #define HANG_SECONDS	60
@@ -257,6 +258,8 @@ static void *vcpu_thread(void *arg)
 			/* The slot is gone; the guest takes it as an exception, or not at all. */
 			side->mmio++;
 		} else {
+			if (run->exit_reason == KVM_EXIT_SHUTDOWN)
+				again_shutdown();
 			diag("vCPU %u: exit %u, error %u", side->v, run->exit_reason,
 			     run->exit_reason == KVM_EXIT_INTERNAL_ERROR ?
 			     run->internal.suberror : 0);

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "again.h"
 #include "vmm.h"
 
 #define DONE_PORT	0x10
@@ -190,6 +191,8 @@ int vcpu_run(struct vm *vm, unsigned int v)
 		if (vcpu->run->exit_reason == KVM_EXIT_IO &&
 		    vcpu->run->io.port == DONE_PORT)
 			return ioctl(vcpu->fd, KVM_GET_REGS, &vcpu->regs) ? -errno : 0;
+		if (vcpu->run->exit_reason == KVM_EXIT_SHUTDOWN)
+			again_shutdown();
 		fprintf(stderr, "# vCPU %u: exit %u, internal error %u\n", v,
 			vcpu->run->exit_reason, vcpu->run->internal.suberror);
 		return -EPROTO;
