@@ -63,7 +63,8 @@ int main(int argc, char **argv)
 		uint64_t n = optarg ? strtoull(optarg, NULL, 0) : c == 'b';
 
 		if (!n)
-			errx(2, "usage: stress [--flips N] [--seconds N] [--vcpus N] [--seed N] [--bare] [CASE...]");
+			errx(2, "usage: stress [--flips N] [--seconds N] [--vcpus N] [--seed N] "
+			     "[--bare] [CASE...]");
 		switch (c) {
 		case 'f': r.flips = n; break;
 		case 's': r.seconds = n; break;
@@ -75,7 +76,8 @@ int main(int argc, char **argv)
 	/* A power of two: the guest draws one of the SMM handlers. */
 	if (r.nvcpus != 1 && r.nvcpus != 2 && r.nvcpus != 4)
 		errx(2, "--vcpus: 1, 2 or 4");
-	if (!bare && (fz_device_open(&dev, &error) || fz_device_reader(dev, false, &reader, &error)))
+	if (!bare && (fz_device_open(&dev, &error) ||
+		      fz_device_reader(dev, false, &reader, &error)))
 		errx(2, "%s", error.text);
 	/* See selftest.c: KVM's static keys stay as they are while there is a VM. */
 	vm_new(&idle, 1);
