@@ -109,7 +109,9 @@ static int join_class(struct fz_identify *id, uint32_t file, uint32_t *class, st
 	uint32_t at, *m;
 
 	while ((at = fz_index_next(&id->by_sha, hash, &it)) != FZ_NONE)
-		if (!memcmp(class_file(&id->r, at)->sha256, f->sha256, sizeof(f->sha256)))
+		if (!memcmp(class_file(&id->r, at)->sha256, f->sha256, sizeof(f->sha256)) &&
+		    class_file(&id->r, at)->kind == f->kind &&
+		    class_file(&id->r, at)->flags == f->flags)
 			break;
 	if (at == FZ_NONE) {
 		if (FZ_GROW(id->r.classes, id->r.nclasses, id->classes_cap) ||

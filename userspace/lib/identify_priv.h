@@ -68,6 +68,9 @@ struct fz_oracle {
 extern const struct fz_oracle *const fz_oracles[];
 extern const struct fz_oracle fz_oracle_pe;
 
+/* ident_kernel.c: the Linux kernel. */
+extern const struct fz_oracle fz_oracle_kernel;
+
 /* May an oracle decide on @f: unknown so far, its content kept and not broken or forged? */
 bool fz_is_open(const struct fz_identify *id, const struct fz_frame *f);
 

@@ -4,6 +4,7 @@
 
 const struct fz_oracle *const fz_oracles[] = {
 	&fz_oracle_pe,
+	&fz_oracle_kernel,
 	NULL
 };
 

@@ -11,6 +11,7 @@
 #include "firmware.h"
 #include "formats.h"
 #include "fv.h"
+#include "kernel.h"
 #include "pe.h"
 
 static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
@@ -67,6 +68,7 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 /* The first that fits. */
 static const struct fz_format formats[] = {
 	{ "ELF", fz_elf_magic, read_elf },
+	{ "Linux kernel", fz_kernel_magic, fz_kernel_read },	/* before PE: its EFI stub is one */
 	{ "PE", fz_pe_magic, fz_firmware_pe },
 	{ "UEFI firmware", fz_fv_magic, fz_firmware_volumes },
 	{ "option ROM", fz_firmware_rom_magic, fz_firmware_rom },

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ident_kernel.c - is a page of kernel mode one of a known Linux kernel's, patched by itself?
+ *
+ * A kernel lies at its link address plus one delta, that of KASLR: a multiple of 2 MiB
+ * below 1 GiB. An anchor leads from a page to a candidate, RIP to the delta; undoing
+ * what the kernel's own tables allow must give the page of the file to the bit, which
+ * SHA-256 confirms. From then on, every address of the VM's kernel leads to a page.
+ *
+ * Early code runs at other addresses (identity-mapped, before or beside the kernel's own
+ * mapping), with the same delta in it: anchors lead there, too.
+ */
+#include <xxhash.h>
+#include <zstd.h>
+#include "identify_priv.h"
+#include "undo.h"
+
+#define ALIGN		(2ULL << 20)
+#define RANGE		(1ULL << 30)	/* KERNEL_IMAGE_SIZE */
+#define SPAN		0xff0
+#define PAGE_MASK	(~(uint64_t)(FZ_PAGE_SIZE - 1))
+#define ANCHORED_MAX	16		/* more candidates than these are no anchor */
+#define BASES_MAX	4		/* kernels of one VM: it may boot another */
+#define MODIFIED_MAX	1024		/* bytes that differ; more is something else */
+
+struct kernel {
+	uint32_t file, class;
+	struct fz_hashdb_file about;
+	uint64_t base;			/* link address of page 0 */
+	uint32_t *functions;		/* offsets from base, ascending */
+	size_t nfunctions;
+};
+
+struct base {
+	uint32_t vm, kernel;
+	uint64_t delta;
+};
+
+/* What was found out about a content; it stays true. */
+struct memo {
+	uint32_t content;
+	uint32_t kernel, page;
+	uint64_t delta;
+	bool known, patched, searched;
+};
+
+struct state {
+	bool loaded;
+	struct kernel *kernels;
+	size_t nkernels, kernels_cap;
+	struct base *bases;
+	size_t nbases, bases_cap;
+	struct memo *memos;		/* by content */
+	size_t nmemos;
+	struct fz_sites_blob blob;
+};
+
+static void free_state(void *p)
+{
+	struct state *s = p;
+	size_t i;
+
+	for (i = 0; i < s->nkernels; i++) {
+		fz_hashdb_file_free(&s->kernels[i].about);
+		free(s->kernels[i].functions);
+	}
+	free(s->kernels);
+	free(s->bases);
+	free(s->memos);
+	free(s->blob.data);
+	free(s);
+}
+
+static int load_functions(struct fz_hashdb *db, struct kernel *k, struct fz_error *err)
+{
+	unsigned long long size;
+	const void *data;
+	size_t len;
+	int ret = fz_hashdb_extra(db, k->file, FZ_BLOB_KERNEL, 0, &data, &len, err);
+
+	if (ret <= 0)
+		return ret;
+	size = ZSTD_getFrameContentSize(data, len);
+	if (size > 64 << 20)
+		return 0;
+	k->functions = malloc(size + 4);
+	if (!k->functions)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	len = ZSTD_decompress(k->functions, size, data, len);
+	k->nfunctions = ZSTD_isError(len) ? 0 : len / sizeof(*k->functions);
+	return 0;
+}
+
+static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error *err)
+{
+	struct fz_hashdb_info info;
+	struct fz_hashdb_file f;
+	uint32_t file;
+	int ret;
+
+	fz_hashdb_info(id->db, &info);
+	for (file = 1; file <= info.files; file++) {
+		ret = fz_hashdb_file(id->db, file, &f, err);
+		if (ret)
+			return ret;
+		if (f.kind != FZ_FILE_KERNEL || FZ_GROW(s->kernels, s->nkernels, s->kernels_cap)) {
+			fz_hashdb_file_free(&f);
+			continue;
+		}
+		s->kernels[s->nkernels] = (struct kernel){
+			.file = file, .class = FZ_NO_CLASS, .about = f,
+			.base = f.segments[0].vaddr - f.segments[0].offset };
+		ret = load_functions(id->db, &s->kernels[s->nkernels++], err);
+		if (ret)
+			return ret;
+	}
+	s->loaded = true;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- one page */
+
+static bool is_function(void *ctx, uint64_t vaddr)
+{
+	const struct kernel *k = ctx;
+	size_t lo = 0, hi = k->nfunctions, mid;
+	uint64_t offset = vaddr - k->base;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (k->functions[mid] < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < k->nfunctions && k->functions[lo] == offset;
+}
+
+static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to)
+{
+	const struct kernel *k = ctx;
+	size_t i;
+
+	for (i = 0; i < k->nfunctions; i++) {
+		int32_t rel = k->base + k->functions[i] - next;
+		uint8_t own[4];
+
+		memcpy(own, &rel, 4);
+		if (!memcmp(own + from, bytes + from, to - from))
+			return true;
+	}
+	return false;
+}
+
+/* Is @page, all undone, page @pageno of @k? SHA-256 says. */
+static int confirmed(struct fz_identify *id, const struct kernel *k, uint32_t pageno,
+		     const uint8_t *page, struct fz_error *err)
+{
+	struct fz_hashdb_ref refs[FZ_REFS_MAX];
+	bool forged;
+	size_t n, i;
+	int ret;
+
+	ret = fz_hashdb_lookup(id->db, XXH64(page, FZ_PAGE_SIZE, 0), page, refs, FZ_REFS_MAX, &n,
+			       &forged, err);
+	if (ret <= 0)
+		return ret;
+	for (i = 0; i < n && i < FZ_REFS_MAX; i++)
+		if (refs[i].file == k->file && refs[i].page == pageno)
+			return 1;
+	return 0;
+}
+
+/*
+ * Undo @have as page @pageno of @k at @delta, into @undone; its page goes to @want.
+ * 1: it is that page; 0: it is not.
+ */
+static int try_page(struct fz_identify *id, struct state *s, struct kernel *k, uint32_t pageno,
+		    uint64_t delta, const uint8_t *have, uint8_t *want, uint8_t *undone,
+		    struct fz_error *err)
+{
+	struct fz_undo u = { .delta = delta, .vaddr = k->base + (uint64_t)pageno * FZ_PAGE_SIZE,
+			     .target = is_function, .target_part = is_function_part, .ctx = k };
+	const uint8_t *sites;
+	size_t len;
+	int ret;
+
+	ret = fz_hashdb_page(id->db, k->file, pageno, want, err);
+	if (!ret)
+		ret = fz_sites_find(id->db, &s->blob, k->file, pageno, &sites, &len, err);
+	if (ret)
+		return ret;
+	memcpy(undone, have, FZ_PAGE_SIZE);
+	if (fz_undo(sites, len, want, &u, undone) < 0)
+		return fz_fail(err, -EBADMSG,
+			       "the database is damaged (sites of file %u); build it anew", k->file);
+	if (memcmp(undone, want, FZ_PAGE_SIZE))
+		return 0;
+	return confirmed(id, k, pageno, undone, err);
+}
+
+/* ------------------------------------------------------------------ decisions */
+
+static bool has_page(const struct kernel *k, uint32_t page)
+{
+	size_t i;
+
+	for (i = 0; i < k->about.nsegments; i++) {
+		const struct fz_hashdb_segment *g = &k->about.segments[i];
+
+		if (page - g->offset / FZ_PAGE_SIZE < g->pages)
+			return true;
+	}
+	return false;
+}
+
+static bool in_kernel_range(uint64_t vaddr)
+{
+	return vaddr >= -(2 * RANGE) && vaddr < -RANGE;
+}
+
+static int add_base(struct state *s, uint32_t vm, uint32_t kernel, uint64_t delta)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nbases; i++) {
+		if (s->bases[i].vm != vm)
+			continue;
+		if (s->bases[i].kernel == kernel && s->bases[i].delta == delta)
+			return 0;
+		n++;
+	}
+	if (n >= BASES_MAX)
+		return 0;
+	if (FZ_GROW(s->bases, s->nbases, s->bases_cap))
+		return -ENOMEM;
+	s->bases[s->nbases++] = (struct base){ vm, kernel, delta };
+	return 0;
+}
+
+static int say(struct fz_identify *id, struct state *s, struct fz_frame *f, const struct memo *m,
+	       uint64_t base, struct fz_error *err)
+{
+	struct kernel *k = &s->kernels[m->kernel];
+	int ret = fz_identify_file(id, k->file, &k->class, err);
+
+	if (!ret)
+		fz_say_known(id, f, k->class, m->page, base, m->patched);
+	return ret;
+}
+
+/* Where would @page of @k have to be loaded for @f to have run in it? */
+static uint64_t load_base(const struct kernel *k, const struct fz_frame *f, uint32_t page)
+{
+	return (f->rip & PAGE_MASK) - (k->base + (uint64_t)page * FZ_PAGE_SIZE);
+}
+
+/* @page of kernel @at? 1: it is, and that is said. */
+static int try_at(struct fz_identify *id, struct state *s, struct fz_frame *f, uint32_t at,
+		  uint32_t page, uint64_t delta, uint8_t *want, uint8_t *undone,
+		  struct fz_error *err)
+{
+	struct memo *m = &s->memos[f->content];
+	const uint8_t *have = id->r.contents[f->content].page;
+	int ret = try_page(id, s, &s->kernels[at], page, delta, have, want, undone, err);
+
+	if (ret <= 0)
+		return ret;
+	/* Padding alone is no evidence. */
+	if (fz_hashdb_content(want) < 2)
+		return 0;
+	m->known = true;
+	m->patched = memcmp(have, want, FZ_PAGE_SIZE);
+	m->kernel = at;
+	m->page = page;
+	m->delta = delta;
+	ret = add_base(s, f->vm, at, delta);
+	if (ret)
+		return fz_fail(err, ret, "out of memory");
+	return 1;
+}
+
+/* Follow the anchors of @f's content. 1: it is known now. */
+static int by_anchors(struct fz_identify *id, struct state *s, struct fz_frame *f,
+		      struct fz_error *err)
+{
+	const uint8_t *have = id->r.contents[f->content].page;
+	uint8_t want[FZ_PAGE_SIZE], undone[FZ_PAGE_SIZE];
+	struct fz_hashdb_ref refs[ANCHORED_MAX];
+	unsigned int at;
+	size_t n, i, b;
+	uint32_t kn;
+	int ret, spans = (f->rip & ~PAGE_MASK) > SPAN;
+
+	for (at = 0; at + FZ_ANCHOR <= FZ_PAGE_SIZE; at += FZ_ANCHOR_STEP) {
+		ret = fz_hashdb_anchors(id->db, fz_anchor(have, at), refs, ANCHORED_MAX, &n, err);
+		if (ret)
+			return ret;
+		for (i = 0; i < n && n <= ANCHORED_MAX; i++) {
+			for (kn = 0; kn < s->nkernels; kn++)
+				if (s->kernels[kn].file == refs[i].file)
+					break;
+			if (kn == s->nkernels)
+				continue;
+			for (b = 0; b <= (size_t)spans && in_kernel_range(f->rip); b++) {
+				uint64_t delta = load_base(&s->kernels[kn], f, refs[i].page) +
+						 b * FZ_PAGE_SIZE;
+
+				if (delta % ALIGN || delta >= RANGE)
+					continue;
+				ret = try_at(id, s, f, kn, refs[i].page, delta, want, undone, err);
+				if (ret)
+					return ret;
+			}
+			for (b = 0; b < s->nbases && !in_kernel_range(f->rip); b++) {
+				if (s->bases[b].vm != f->vm || s->bases[b].kernel != kn)
+					continue;
+				ret = try_at(id, s, f, kn, refs[i].page, s->bases[b].delta, want,
+					     undone, err);
+				if (ret)
+					return ret;
+			}
+		}
+	}
+	return 0;
+}
+
+static int say_modified(struct fz_identify *id, struct state *s, struct fz_frame *f,
+			const struct base *b, uint32_t page, const uint8_t *want,
+			const uint8_t *undone, struct fz_error *err)
+{
+	const uint8_t *have = id->r.contents[f->content].page;
+	struct kernel *k = &s->kernels[b->kernel];
+	struct fz_byte bytes[MODIFIED_MAX];
+	uint32_t n = 0, i;
+	int ret;
+
+	for (i = 0; i < FZ_PAGE_SIZE; i++) {
+		if (undone[i] == want[i])
+			continue;
+		if (n == MODIFIED_MAX)
+			return 0;
+		bytes[n++] = (struct fz_byte){ i, want[i], have[i] };
+	}
+	ret = fz_identify_file(id, k->file, &k->class, err);
+	return ret ? ret : fz_say_modified_bytes(id, f, k->class, page, b->delta, bytes, n, err);
+}
+
+/* @f lies in a kernel that was found: which page should it be, and is it? */
+static int by_address(struct fz_identify *id, struct state *s, struct fz_frame *f,
+		      struct fz_error *err)
+{
+	uint8_t want[2][FZ_PAGE_SIZE], undone[2][FZ_PAGE_SIZE];
+	const struct base *closest = NULL;
+	uint32_t page = 0;
+	size_t b, span, slot = 0;
+	unsigned int least = MODIFIED_MAX + 1;
+	int ret;
+
+	if (!in_kernel_range(f->rip))
+		return 0;
+	for (b = 0; b < s->nbases; b++) {
+		for (span = 0; span <= ((f->rip & ~PAGE_MASK) > SPAN); span++) {
+			const struct kernel *k = &s->kernels[s->bases[b].kernel];
+			uint64_t offset = (f->rip & PAGE_MASK) + span * FZ_PAGE_SIZE -
+					  s->bases[b].delta - k->base;
+			unsigned int i, differ = 0;
+
+			if (s->bases[b].vm != f->vm || offset / FZ_PAGE_SIZE >= UINT32_MAX ||
+			    !has_page(k, offset / FZ_PAGE_SIZE))
+				continue;
+			ret = try_at(id, s, f, s->bases[b].kernel, offset / FZ_PAGE_SIZE,
+				     s->bases[b].delta, want[slot], undone[slot], err);
+			if (ret)
+				return ret;
+			for (i = 0; i < FZ_PAGE_SIZE; i++)
+				differ += want[slot][i] != undone[slot][i];
+			if (differ && differ < least) {
+				least = differ;
+				closest = &s->bases[b];
+				page = offset / FZ_PAGE_SIZE;
+				slot ^= 1;
+			}
+		}
+	}
+	if (!closest)
+		return 0;
+	return say_modified(id, s, f, closest, page, want[slot ^ 1], undone[slot ^ 1], err);
+}
+
+static bool concerns(const struct fz_identify *id, const struct fz_frame *f)
+{
+	return fz_is_open(id, f) && f->cpl != 3 && f->mode & FZ_MODE_LMA;
+}
+
+static int grow_memos(struct fz_identify *id, struct state *s, struct fz_error *err)
+{
+	struct memo *m;
+
+	if (s->nmemos >= id->r.ncontents)
+		return 0;
+	m = reallocarray(s->memos, id->r.ncontents, sizeof(*m));
+	if (!m)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	memset(m + s->nmemos, 0, (id->r.ncontents - s->nmemos) * sizeof(*m));
+	s->memos = m;
+	s->nmemos = id->r.ncontents;
+	return 0;
+}
+
+/* Early code: its delta is known once the kernel was found at its own address. */
+static int settle_one(struct fz_identify *id, struct state *s, struct fz_frame *f, bool late,
+		      struct fz_error *err)
+{
+	struct memo *m = &s->memos[f->content];
+	int ret = 0;
+
+	if (!concerns(id, f))
+		return 0;
+	if (!m->known && in_kernel_range(f->rip))
+		ret = late ? by_address(id, s, f, err) : 0;
+	if (!ret && !m->known && f->verdict == FZ_VERDICT_UNKNOWN &&
+	    (late ? !in_kernel_range(f->rip) : !m->searched)) {
+		if (in_kernel_range(f->rip))
+			m->searched = true;
+		ret = by_anchors(id, s, f, err);
+	}
+	if (ret < 0 || !m->known)
+		return ret;
+	return say(id, s, f, m, load_base(&s->kernels[m->kernel], f, m->page), err);
+}
+
+static int settle(struct fz_identify *id, void **state, struct fz_error *err)
+{
+	struct state *s = *state;
+	size_t i;
+	int ret, late;
+
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return fz_fail(err, -ENOMEM, "out of memory");
+		*state = s;
+	}
+	ret = s->loaded ? 0 : load_kernels(id, s, err);
+	if (ret || !s->nkernels)
+		return ret;
+	ret = grow_memos(id, s, err);
+	for (late = 0; !ret && late < 2; late++)
+		for (i = 0; ret >= 0 && i < id->r.nframes; i++)
+			ret = settle_one(id, s, &id->r.frames[i], late, err);
+	return ret < 0 ? ret : 0;
+}
+
+const struct fz_oracle fz_oracle_kernel = { "Linux kernel", settle, free_state };

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* undo.c - see undo.h; pure: bytes in, bytes out */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "undo.h"
+
+#define PASSES	3	/* a site within a site within a site */
+
+struct site {
+	unsigned int at, kind, len;
+	const uint8_t *data;	/* VALUE, TARGET: the bytes */
+	int field;		/* TARGET */
+	unsigned int width, from, shift, minus;
+	uint64_t original;
+};
+
+/* Take the site at @p. Return what it is long, or 0 if it is broken. */
+static size_t parse(const uint8_t *p, size_t left, struct site *s)
+{
+	size_t n = 4;
+
+	if (left < 4)
+		return 0;
+	*s = (struct site){ .at = p[0] | p[1] << 8, .kind = p[2], .len = p[3] };
+	if (!s->len || s->at + s->len > FZ_UNDO_PAGE)
+		return 0;
+	switch (s->kind) {
+	case FZ_SITE_VALUE:
+		s->data = p + n;
+		n += s->len;
+		break;
+	case FZ_SITE_TARGET:
+		if (left < 5)
+			return 0;
+		s->field = (int8_t)p[4];
+		s->data = p + 5;
+		n += 1 + s->len;
+		if (s->field < -3 || s->field >= (int)s->len)
+			return 0;
+		break;
+	case FZ_SITE_DELTA:
+		if (left < 16)
+			return 0;
+		s->width = p[4];
+		s->from = p[5];
+		s->shift = p[6];
+		s->minus = p[7];
+		memcpy(&s->original, p + 8, 8);
+		s->original = le64toh(s->original);
+		n += 12;
+		if (s->width > 8 || s->from + s->len > s->width || s->shift > 32)
+			return 0;
+		break;
+	case FZ_SITE_ANY:
+		break;
+	default:
+		return 0;
+	}
+	return n <= left ? n : 0;
+}
+
+static bool target_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
+{
+	int from = s->field < 0 ? -s->field : 0, to = 4, i;
+	uint64_t next = u->vaddr + s->at + s->field + 4;
+	uint8_t rel[4] = { 0 };
+	int32_t v;
+
+	for (i = 0; i < (int)s->len; i++)
+		if ((i < s->field || i >= s->field + 4) && have[i] != s->data[i])
+			return false;
+	if (s->field + to > (int)s->len)
+		to = s->len - s->field;
+	for (i = from; i < to; i++)
+		rel[i] = have[s->field + i];
+	if (from || to < 4)
+		return u->target_part && u->target_part(u->ctx, next, rel, from, to);
+	memcpy(&v, rel, 4);
+	return u->target && u->target(u->ctx, next + (int32_t)le32toh(v));
+}
+
+static bool delta_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
+{
+	uint64_t by = u->delta >> s->shift, want = s->minus ? s->original - by : s->original + by;
+	uint8_t bytes[8];
+
+	want = htole64(want);
+	memcpy(bytes, &want, 8);
+	return !memcmp(have, bytes + s->from, s->len);
+}
+
+static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
+{
+	switch (s->kind) {
+	case FZ_SITE_VALUE:
+		return !memcmp(have, s->data, s->len);
+	case FZ_SITE_TARGET:
+		return target_allowed(s, u, have);
+	case FZ_SITE_DELTA:
+		return delta_allowed(s, u, have);
+	default:
+		return true;
+	}
+}
+
+int fz_undo(const uint8_t *sites, size_t len, const uint8_t original[FZ_UNDO_PAGE],
+	    const struct fz_undo *u, uint8_t page[FZ_UNDO_PAGE])
+{
+	uint8_t captured[FZ_UNDO_PAGE];
+	int pass, undone = 0, before;
+	struct site s;
+	size_t pos, n;
+
+	memcpy(captured, page, sizeof(captured));
+	for (pass = 0; pass < PASSES; pass++) {
+		before = undone;
+		for (pos = 0; pos < len; pos += n) {
+			n = parse(sites + pos, len - pos, &s);
+			if (!n)
+				return -EBADMSG;
+			if (!memcmp(page + s.at, original + s.at, s.len))
+				continue;
+			/* As it was captured, or with what lies in it undone. */
+			if (!allowed(&s, u, captured + s.at) && !allowed(&s, u, page + s.at))
+				continue;
+			memcpy(page + s.at, original + s.at, s.len);
+			undone++;
+		}
+		if (undone == before || !memcmp(page, original, FZ_UNDO_PAGE))
+			break;
+	}
+	return undone;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * undo.h - undoing what a loader or a system changes in code, where its file tells
+ *
+ * A file's tables name *sites*: fields that are changed when the file is loaded
+ * or runs, and what they may hold. Undoing a captured page puts the file's bytes
+ * back at each site that holds an allowed value, and at no other. If the result is
+ * the file's page, each byte that differed lay at a named site and had an allowed
+ * value; whoever asks confirms that by the page's SHA-256.
+ *
+ * A site that reaches over the end of a page is one in each of the pages.
+ */
+#ifndef FZ_UNDO_H
+#define FZ_UNDO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "error.h"
+#include "hashdb.h"
+
+#define FZ_UNDO_PAGE	4096
+#define FZ_SITES_CHUNK	64	/* pages in one FZ_BLOB_SITES blob: zstd of what they have */
+#define FZ_SITE_MAX	254	/* bytes of a site */
+
+/*
+ * In a blob, each site of a page is: u16 offset, u8 kind, u8 length, then
+ *	VALUE	the allowed bytes; a site with several values is there several times
+ *	TARGET	s8: at which of the bytes a rel32 field begins (it may begin before the
+ *		first), then bytes: allowed is what has these around a rel32 that leads to
+ *		one of the file's functions
+ *	DELTA	u8 width (2, 4, 8), u8 the first byte's place in the field, u8 shift,
+ *		u8 sign, u64 the field in the file: allowed is the field plus (sign 0) or
+ *		minus (1) the load delta >> shift
+ *	ANY	nothing: any value is allowed (data within code, such as a constant)
+ */
+enum fz_site_kind { FZ_SITE_VALUE = 1, FZ_SITE_TARGET, FZ_SITE_DELTA, FZ_SITE_ANY };
+
+/* ----------------------------------------------- collecting, for who reads files */
+
+struct fz_sites;
+
+struct fz_sites *fz_sites_new(void);
+void fz_sites_free(struct fz_sites *s);
+
+/* At byte @at of the image, @len bytes may be @value. 0, -ENOMEM, or -EINVAL: no such site. */
+int fz_sites_value(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len);
+/* The same, with a rel32 to any function of the file at byte @field of it. */
+int fz_sites_target(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,
+		    unsigned int field);
+/* @width bytes, in the file @original, have the load delta >> @shift added or subtracted. */
+int fz_sites_delta(struct fz_sites *s, uint64_t at, unsigned int width, unsigned int shift,
+		   bool minus, uint64_t original);
+int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len);
+
+/*
+ * Call @put for each blob of the sites in pages [0, @pages), ascending, with its
+ * index. Sorts; call it once, after the last site.
+ */
+int fz_sites_write(struct fz_sites *s, uint32_t pages,
+		   int (*put)(void *ctx, uint32_t index, const void *data, size_t len,
+			      struct fz_error *err), void *ctx, struct fz_error *err);
+
+/*
+ * An anchor (hashdb.h) of a page: XXH64 of FZ_ANCHOR bytes at a multiple of
+ * FZ_ANCHOR_STEP, seeded with the offset; of bytes that no site touches.
+ */
+#define FZ_ANCHOR	32
+#define FZ_ANCHOR_STEP	16
+
+uint64_t fz_anchor(const uint8_t *page, unsigned int at);
+/* After fz_sites_write(): pick one for page @page of @image. False: there is none. */
+bool fz_sites_anchor(struct fz_sites *s, const uint8_t *image, uint32_t page, uint64_t *hash);
+
+/* ------------------------------------------------------------------- undoing */
+
+struct fz_undo {
+	uint64_t delta;		/* load address less link address */
+	uint64_t vaddr;		/* of the page, as linked */
+	/* Is one of the file's functions at @vaddr, as linked? NULL: none is. */
+	bool (*target)(void *ctx, uint64_t vaddr);
+	/* Can bytes [@from, @to) of a rel32 whose next instruction is @next be a function's? */
+	bool (*target_part)(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to);
+	void *ctx;
+};
+
+/*
+ * Undo in @page what @sites (@len bytes, those of the page) allow, to @original.
+ * Return how many sites were undone, or -EBADMSG if @sites are broken.
+ */
+int fz_undo(const uint8_t *sites, size_t len, const uint8_t original[FZ_UNDO_PAGE],
+	    const struct fz_undo *u, uint8_t page[FZ_UNDO_PAGE]);
+
+/* A blob of sites, unpacked. Start from zeros; free(@data). */
+struct fz_sites_blob {
+	uint32_t file, index;
+	bool valid;
+	uint8_t *data;
+	size_t len;
+};
+
+/* Find the sites of page @page of file @file; none if @len is 0. */
+int fz_sites_find(struct fz_hashdb *db, struct fz_sites_blob *blob, uint32_t file, uint32_t page,
+		  const uint8_t **sites, size_t *len, struct fz_error *err);
+
+#endif

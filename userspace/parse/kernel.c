@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* kernel.c - what a bzImage gives to the database; see kernel.h */
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+#include "kernel.h"
+#include "kernel_priv.h"
+
+#define PAGE		4096UL
+#define SEGMENTS	16
+
+static uint64_t down(uint64_t x)
+{
+	return x & ~(PAGE - 1);
+}
+
+/* The executable sections' pages, as segments of the image. */
+static size_t segments_of(const struct fz_kimage *k, struct fz_hashdb_segment seg[SEGMENTS])
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < k->ntables && n < SEGMENTS; i++) {
+		const struct fz_ktable *t = &k->tables[i];
+		uint64_t first = down(t->vaddr), end = down(t->vaddr + t->size + PAGE - 1);
+
+		/* replacements are copied from, never run */
+		if (!t->exec || !strcmp(t->name, ".altinstr_replacement"))
+			continue;
+		if (n && seg[n - 1].vaddr + seg[n - 1].pages * PAGE >= first) {
+			if (end > seg[n - 1].vaddr + seg[n - 1].pages * PAGE)
+				seg[n - 1].pages = (end - seg[n - 1].vaddr) / PAGE;
+			continue;
+		}
+		seg[n++] = (struct fz_hashdb_segment){ first - k->base, first,
+						       (end - first) / PAGE };
+	}
+	return n;
+}
+
+static void build_id_of(const struct fz_kimage *k, char hex[2 * 64 + 1])
+{
+	const struct fz_ktable *t = fz_ktable(k, ".notes");
+	const uint8_t *p = t ? fz_kat(k, t->vaddr, t->size) : NULL;
+	uint64_t at = 0, i;
+	Elf64_Nhdr n;
+
+	while (p && at + sizeof(n) <= t->size) {
+		uint64_t name, desc;
+
+		memcpy(&n, p + at, sizeof(n));
+		name = at + sizeof(n);
+		desc = name + ((n.n_namesz + 3ULL) & ~3ULL);
+		at = desc + ((n.n_descsz + 3ULL) & ~3ULL);
+		if (at > t->size)
+			return;
+		if (n.n_type != NT_GNU_BUILD_ID || n.n_namesz != 4 || n.n_descsz > 64 ||
+		    memcmp(p + name, "GNU", 4))
+			continue;
+		for (i = 0; i < n.n_descsz; i++)
+			sprintf(hex + 2 * i, "%02x", p[desc + i]);
+		return;
+	}
+}
+
+/* FZ_BLOB_KERNEL, index 0: u32 offsets of functions from the base, ascending, as zstd. */
+static int put_functions(const struct fz_kimage *k, const struct fz_taker *t, struct fz_error *err)
+{
+	uint32_t *p = calloc(k->nsyms + 1, sizeof(*p));
+	size_t n = 0, i, max, len;
+	void *packed;
+	int ret;
+
+	max = ZSTD_compressBound((k->nsyms + 1) * sizeof(*p));
+	packed = malloc(max);
+	ret = fz_fail(err, -ENOMEM, "out of memory");
+	if (!p || !packed)
+		goto out;
+	for (i = 0; i < k->nsyms; i++) {
+		const char *name = k->names + k->syms[i].name;
+		uint32_t offset = k->syms[i].vaddr - k->base;
+
+		if (!strchr("tTwW", *name) || !*name || !fz_kexec(k, k->syms[i].vaddr, 1) ||
+		    (n && p[n - 1] == offset))
+			continue;
+		p[n++] = offset;
+	}
+	len = ZSTD_compress(packed, max, p, n * sizeof(*p), 9);
+	ret = ZSTD_isError(len) ? fz_fail(err, -ENOMEM, "zstd: %s", ZSTD_getErrorName(len)) :
+	      t->extra(t->ctx, FZ_BLOB_KERNEL, 0, packed, len, err);
+out:
+	free(p);
+	free(packed);
+	return ret;
+}
+
+
+static int put_sites(void *ctx, uint32_t index, const void *data, size_t len, struct fz_error *err)
+{
+	const struct fz_taker *t = ctx;
+
+	return t->extra(t->ctx, FZ_BLOB_SITES, index, data, len, err);
+}
+
+int fz_kernel_anchors(struct fz_sites *s, const uint8_t *image, const struct fz_hashdb_file *f,
+		      const struct fz_taker *t, struct fz_error *err)
+{
+	uint64_t hash;
+	uint32_t i;
+	size_t g;
+	int ret = 0;
+
+	for (g = 0; g < f->nsegments; g++)
+		for (i = 0; !ret && i < f->segments[g].pages; i++) {
+			uint32_t page = f->segments[g].offset / PAGE + i;
+
+			if (fz_sites_anchor(s, image, page, &hash))
+				ret = t->anchor(t->ctx, hash, page, err);
+		}
+	return ret;
+}
+
+static int take_kernel(const struct fz_hashdb_file *given, struct fz_kimage *k, const void *data,
+		       size_t size, const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_hashdb_segment segments[SEGMENTS];
+	struct fz_hashdb_file f = *given;
+	char build_id[2 * 64 + 1] = "";
+	int ret;
+
+	build_id_of(k, build_id);
+	if (!f.arch)
+		f.arch = (char *)"amd64";
+	f.kind = FZ_FILE_KERNEL;
+	f.flags = FZ_FILE_STORED;
+	f.build_id = build_id;
+	f.machine = EM_X86_64;
+	f.is64 = true;
+	f.segments = segments;
+	f.nsegments = segments_of(k, segments);
+	if (!f.nsegments)
+		return fz_fail(err, -EINVAL, "its kernel has no code");
+	ret = t->take_image(t->ctx, &f, data, size, k->image, k->size, err);
+	if (ret <= 0)
+		return ret;
+	ret = fz_kernel_symbols(k, err);
+	if (!ret)
+		ret = fz_kernel_sites(k, err);
+	if (!ret)
+		ret = fz_sites_write(k->sites, k->size / PAGE, put_sites, (void *)t, err);
+	if (!ret)
+		ret = put_functions(k, t, err);
+	if (!ret)
+		ret = fz_kernel_anchors(k->sites, k->image, &f, t, err);
+	return ret ? ret : 1;
+}
+
+/* What the boot loader loads: real-mode setup, and the decompressor around the payload. */
+static int take_stub(const struct fz_hashdb_file *given, const uint8_t *data, size_t size,
+		     const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_hashdb_segment segments[3];
+	struct fz_hashdb_file f = *given;
+	size_t setup_pages, n = 0, end, first, image_size;
+	struct fz_bzimage b;
+	uint8_t *image;
+	int ret;
+
+	ret = fz_bzimage_parse(&b, data, size, err);
+	if (ret)
+		return ret;
+	/* Setup, filled up to a page, then all else as it lies from 1 MiB on. */
+	setup_pages = (b.setup + PAGE - 1) / PAGE;
+	image_size = setup_pages * PAGE + down(size - b.setup + PAGE - 1);
+	image = calloc(1, image_size);
+	if (!image)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	memcpy(image, data, b.setup);
+	memcpy(image + setup_pages * PAGE, data + b.setup, size - b.setup);
+	end = (b.payload - b.setup + PAGE - 1) / PAGE;
+	first = (b.payload - b.setup + b.payload_len) / PAGE;
+	segments[n++] = (struct fz_hashdb_segment){ 0, 0x10000, setup_pages };
+	segments[n++] = (struct fz_hashdb_segment){ setup_pages * PAGE, 0x100000, end };
+	if (first * PAGE < size - b.setup)
+		segments[n++] = (struct fz_hashdb_segment){
+			(setup_pages + first) * PAGE, 0x100000 + first * PAGE,
+			(size - b.setup + PAGE - 1) / PAGE - first };
+	if (!f.arch)
+		f.arch = (char *)"amd64";
+	f.kind = FZ_FILE_FIRMWARE;
+	f.pie = true;
+	f.machine = EM_X86_64;
+	f.is64 = true;
+	f.segments = segments;
+	f.nsegments = n;
+	ret = t->take_image(t->ctx, &f, data, size, image, image_size, err);
+	free(image);
+	return ret < 0 ? ret : 1;
+}
+
+int fz_kernel_read(const struct fz_hashdb_file *f, const void *data, size_t size,
+		   const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_kimage k = { 0 };
+	uint8_t *elf = NULL;
+	size_t elf_size;
+	int ret;
+
+	ret = fz_kernel_unpack(data, size, &elf, &elf_size, err);
+	if (!ret)
+		ret = fz_kernel_lay_out(&k, elf, elf_size, err);
+	if (!ret)
+		ret = take_stub(f, data, size, t, err);
+	if (ret > 0)
+		ret = take_kernel(f, &k, data, size, t, err);
+	fz_kimage_free(&k);
+	free(elf);
+	return ret < 0 ? ret : 2;
+}

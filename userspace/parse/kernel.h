@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel.h - Linux kernels: bzImage, with the vmlinux in it
+ *
+ * A kernel gives two programs of one file: its decompressor (kind "firmware", as it
+ * lies in the file), and the kernel as linked (kind "kernel"), with
+ * the sites that its own tables name and, as blob FZ_BLOB_KERNEL, its functions.
+ */
+#ifndef FZ_KERNEL_H
+#define FZ_KERNEL_H
+
+#include "formats.h"
+#include "undo.h"
+
+/* Where things lie in a bzImage. */
+struct fz_bzimage {
+	size_t setup;		/* bytes of the real-mode part */
+	size_t payload, payload_len;
+};
+
+/* Give an anchor for each page of @f that has room for one between its sites. */
+int fz_kernel_anchors(struct fz_sites *s, const uint8_t *image, const struct fz_hashdb_file *f,
+		      const struct fz_taker *t, struct fz_error *err);
+
+int fz_bzimage_parse(struct fz_bzimage *b, const uint8_t *data, size_t size, struct fz_error *err);
+
+bool fz_kernel_magic(const void *head, size_t size);
+int fz_kernel_read(const struct fz_hashdb_file *f, const void *data, size_t size,
+		   const struct fz_taker *t, struct fz_error *err);
+
+#endif

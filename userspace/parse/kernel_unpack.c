@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kernel_unpack.c - the vmlinux in a bzImage
+ *
+ * Documentation/arch/x86/boot.rst says where it is; libarchive knows how it is packed.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kernel.h"
+#include "kernel_priv.h"
+
+static uint32_t u32(const uint8_t *p)
+{
+	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+bool fz_kernel_magic(const void *head, size_t size)
+{
+	const uint8_t *p = head;
+
+	return size >= 0x250 && p[0x1fe] == 0x55 && p[0x1ff] == 0xaa &&
+		!memcmp(p + 0x202, "HdrS", 4) && (p[0x206] | p[0x207] << 8) >= 0x208 &&
+		p[0x211] & 1 && u32(p + 0x24c) > 0;
+}
+
+int fz_bzimage_parse(struct fz_bzimage *b, const uint8_t *data, size_t size, struct fz_error *err)
+{
+	uint64_t start, len;
+
+	if (!fz_kernel_magic(data, size))
+		return fz_fail(err, -EINVAL, "it is no bzImage");
+	b->setup = ((data[0x1f1] ? data[0x1f1] : 4) + 1) * 512UL;
+	start = b->setup + (uint64_t)u32(data + 0x248);
+	len = u32(data + 0x24c);
+	if (b->setup >= size || start > size || len > size - start || len < 16)
+		return fz_fail(err, -EINVAL, "its kernel is past its end");
+	b->payload = start;
+	b->payload_len = len;
+	return 0;
+}
+
+static int read_all(struct archive *a, uint8_t **out, size_t *out_size, struct fz_error *err)
+{
+	size_t cap = 64UL << 20, len = 0;
+	uint8_t *p = malloc(cap), *q;
+	ssize_t n;
+
+	while (p) {
+		if (len == cap) {
+			if (cap >= FZ_KERNEL_MAX) {
+				free(p);
+				return fz_fail(err, -EINVAL, "its kernel is larger than %lu MiB",
+					       FZ_KERNEL_MAX >> 20);
+			}
+			cap *= 2;
+			q = realloc(p, cap);
+			if (!q)
+				break;
+			p = q;
+		}
+		n = archive_read_data(a, p + len, cap - len);
+		if (n < 0) {
+			free(p);
+			return fz_fail(err, -EINVAL, "its kernel cannot be unpacked: %s",
+				       archive_error_string(a));
+		}
+		if (!n) {
+			*out = p;
+			*out_size = len;
+			return 0;
+		}
+		len += n;
+	}
+	free(p);
+	return fz_fail(err, -ENOMEM, "out of memory");
+}
+
+int fz_kernel_unpack(const uint8_t *data, size_t size, uint8_t **out, size_t *out_size,
+		     struct fz_error *err)
+{
+	struct archive_entry *entry;
+	struct fz_bzimage b;
+	struct archive *a;
+	bool gzip;
+	int ret;
+
+	ret = fz_bzimage_parse(&b, data, size, err);
+	if (ret)
+		return ret;
+	data += b.payload;
+	/* Four bytes with the unpacked size follow; of gzip they are its own. */
+	gzip = data[0] == 0x1f && data[1] == 0x8b;
+	a = archive_read_new();
+	if (!a)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	archive_read_support_filter_all(a);
+	archive_read_support_format_raw(a);
+	if (archive_read_open_memory(a, data, b.payload_len - (gzip ? 0 : 4)) ||
+	    archive_read_next_header(a, &entry))
+		ret = fz_fail(err, -EINVAL, "its kernel cannot be unpacked: %s",
+			      archive_error_string(a));
+	else
+		ret = read_all(a, out, out_size, err);
+	archive_read_free(a);
+	return ret;
+}
