@@ -10,10 +10,7 @@
  * Early code runs at other addresses (identity-mapped, before or beside the kernel's own
  * mapping), with the same delta in it: anchors lead there, too.
  */
-#include <xxhash.h>
-#include <zstd.h>
-#include "identify_priv.h"
-#include "undo.h"
+#include "ident_module.h"
 
 #define ALIGN		(2ULL << 20)
 #define RANGE		(1ULL << 30)	/* KERNEL_IMAGE_SIZE */
@@ -29,6 +26,8 @@ struct kernel {
 	uint64_t base;			/* link address of page 0 */
 	uint32_t *functions;		/* offsets from base, ascending */
 	size_t nfunctions;
+	struct fz_export *exports;
+	size_t nexports;
 };
 
 struct base {
@@ -53,6 +52,7 @@ struct state {
 	struct memo *memos;		/* by content */
 	size_t nmemos;
 	struct fz_sites_blob blob;
+	struct fz_modules *modules;
 };
 
 static void free_state(void *p)
@@ -63,32 +63,14 @@ static void free_state(void *p)
 	for (i = 0; i < s->nkernels; i++) {
 		fz_hashdb_file_free(&s->kernels[i].about);
 		free(s->kernels[i].functions);
+		free(s->kernels[i].exports);
 	}
 	free(s->kernels);
 	free(s->bases);
 	free(s->memos);
 	free(s->blob.data);
+	fz_modules_free(s->modules);
 	free(s);
-}
-
-static int load_functions(struct fz_hashdb *db, struct kernel *k, struct fz_error *err)
-{
-	unsigned long long size;
-	const void *data;
-	size_t len;
-	int ret = fz_hashdb_extra(db, k->file, FZ_BLOB_KERNEL, 0, &data, &len, err);
-
-	if (ret <= 0)
-		return ret;
-	size = ZSTD_getFrameContentSize(data, len);
-	if (size > 64 << 20)
-		return 0;
-	k->functions = malloc(size + 4);
-	if (!k->functions)
-		return fz_fail(err, -ENOMEM, "out of memory");
-	len = ZSTD_decompress(k->functions, size, data, len);
-	k->nfunctions = ZSTD_isError(len) ? 0 : len / sizeof(*k->functions);
-	return 0;
 }
 
 static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error *err)
@@ -98,11 +80,20 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 	uint32_t file;
 	int ret;
 
+	s->modules = fz_modules_new();
+	if (!s->modules)
+		return fz_fail(err, -ENOMEM, "out of memory");
 	fz_hashdb_info(id->db, &info);
 	for (file = 1; file <= info.files; file++) {
 		ret = fz_hashdb_file(id->db, file, &f, err);
 		if (ret)
 			return ret;
+		if (f.kind == FZ_FILE_MODULE) {
+			ret = fz_modules_add(s->modules, id->db, file, &f, err);
+			if (ret)
+				return ret;
+			continue;
+		}
 		if (f.kind != FZ_FILE_KERNEL || FZ_GROW(s->kernels, s->nkernels, s->kernels_cap)) {
 			fz_hashdb_file_free(&f);
 			continue;
@@ -110,7 +101,12 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 		s->kernels[s->nkernels] = (struct kernel){
 			.file = file, .class = FZ_NO_CLASS, .about = f,
 			.base = f.segments[0].vaddr - f.segments[0].offset };
-		ret = load_functions(id->db, &s->kernels[s->nkernels++], err);
+		ret = fz_functions_load(id->db, file, &s->kernels[s->nkernels].functions,
+					&s->kernels[s->nkernels].nfunctions, err);
+		if (!ret)
+			ret = fz_exports_load(id->db, file, &s->kernels[s->nkernels].exports,
+					      &s->kernels[s->nkernels].nexports, err);
+		s->nkernels++;
 		if (ret)
 			return ret;
 	}
@@ -123,17 +119,8 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 static bool is_function(void *ctx, uint64_t vaddr)
 {
 	const struct kernel *k = ctx;
-	size_t lo = 0, hi = k->nfunctions, mid;
-	uint64_t offset = vaddr - k->base;
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (k->functions[mid] < offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < k->nfunctions && k->functions[lo] == offset;
+	return fz_functions_have(k->functions, k->nfunctions, vaddr - k->base);
 }
 
 static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to)
@@ -152,51 +139,15 @@ static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int
 	return false;
 }
 
-/* Is @page, all undone, page @pageno of @k? SHA-256 says. */
-static int confirmed(struct fz_identify *id, const struct kernel *k, uint32_t pageno,
-		     const uint8_t *page, struct fz_error *err)
-{
-	struct fz_hashdb_ref refs[FZ_REFS_MAX];
-	bool forged;
-	size_t n, i;
-	int ret;
-
-	ret = fz_hashdb_lookup(id->db, XXH64(page, FZ_PAGE_SIZE, 0), page, refs, FZ_REFS_MAX, &n,
-			       &forged, err);
-	if (ret <= 0)
-		return ret;
-	for (i = 0; i < n && i < FZ_REFS_MAX; i++)
-		if (refs[i].file == k->file && refs[i].page == pageno)
-			return 1;
-	return 0;
-}
-
-/*
- * Undo @have as page @pageno of @k at @delta, into @undone; its page goes to @want.
- * 1: it is that page; 0: it is not.
- */
+/* Is @have page @pageno of @k at @delta? 1 if SHA-256 says so. */
 static int try_page(struct fz_identify *id, struct state *s, struct kernel *k, uint32_t pageno,
 		    uint64_t delta, const uint8_t *have, uint8_t *want, uint8_t *undone,
 		    struct fz_error *err)
 {
 	struct fz_undo u = { .delta = delta, .vaddr = k->base + (uint64_t)pageno * FZ_PAGE_SIZE,
 			     .target = is_function, .target_part = is_function_part, .ctx = k };
-	const uint8_t *sites;
-	size_t len;
-	int ret;
 
-	ret = fz_hashdb_page(id->db, k->file, pageno, want, err);
-	if (!ret)
-		ret = fz_sites_find(id->db, &s->blob, k->file, pageno, &sites, &len, err);
-	if (ret)
-		return ret;
-	memcpy(undone, have, FZ_PAGE_SIZE);
-	if (fz_undo(sites, len, want, &u, undone) < 0)
-		return fz_fail(err, -EBADMSG,
-			       "the database is damaged (sites of file %u); build it anew", k->file);
-	if (memcmp(undone, want, FZ_PAGE_SIZE))
-		return 0;
-	return confirmed(id, k, pageno, undone, err);
+	return fz_undo_confirmed(id, &s->blob, k->file, pageno, &u, have, want, undone, err);
 }
 
 /* ------------------------------------------------------------------ decisions */
@@ -430,6 +381,41 @@ static int settle_one(struct fz_identify *id, struct state *s, struct fz_frame *
 	return say(id, s, f, m, load_base(&s->kernels[m->kernel], f, m->page), err);
 }
 
+/* --------------------------------------------------- what modules ask about */
+
+static bool view_symbol(void *ctx, uint32_t vm, uint64_t id, uint64_t *value)
+{
+	const struct state *s = ctx;
+	const struct fz_export *e;
+	size_t i;
+
+	for (i = 0; i < s->nbases; i++) {
+		const struct kernel *k = &s->kernels[s->bases[i].kernel];
+
+		if (s->bases[i].vm != vm)
+			continue;
+		e = fz_export_find(k->exports, k->nexports, id);
+		if (!e)
+			continue;
+		/* per-CPU symbols are offsets, and stay where they are */
+		*value = e->value + (e->value >> 63 ? s->bases[i].delta : 0);
+		return true;
+	}
+	return false;
+}
+
+static bool view_function(void *ctx, uint32_t vm, uint64_t vaddr)
+{
+	struct state *s = ctx;
+	size_t i;
+
+	for (i = 0; i < s->nbases; i++)
+		if (s->bases[i].vm == vm &&
+		    is_function(&s->kernels[s->bases[i].kernel], vaddr - s->bases[i].delta))
+			return true;
+	return false;
+}
+
 static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 {
 	struct state *s = *state;
@@ -449,7 +435,10 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 	for (late = 0; !ret && late < 2; late++)
 		for (i = 0; ret >= 0 && i < id->r.nframes; i++)
 			ret = settle_one(id, s, &id->r.frames[i], late, err);
-	return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	return fz_modules_settle(id, s->modules, &(struct fz_kernel_view){
+		view_symbol, view_function, s }, err);
 }
 
 const struct fz_oracle fz_oracle_kernel = { "Linux kernel", settle, free_state };

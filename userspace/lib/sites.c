@@ -143,6 +143,26 @@ int fz_sites_delta(struct fz_sites *s, uint64_t at, unsigned int width, unsigned
 	return ret;
 }
 
+int fz_sites_symbol(struct fz_sites *s, uint64_t at, unsigned int width, bool relative,
+		    int32_t addend, uint64_t symbol)
+{
+	uint8_t head[16] = { width, 0, relative };
+	unsigned int n = fits(at, width);
+	int ret;
+
+	if (width != 4 && width != 8)
+		return -EINVAL;
+	addend = htole32(addend);
+	symbol = htole64(symbol);
+	memcpy(head + 4, &addend, 4);
+	memcpy(head + 8, &symbol, 8);
+	ret = add(s, at, FZ_SITE_SYMBOL, n, head, 16, NULL);
+	head[1] = n;
+	if (!ret && n < width)
+		ret = add(s, at + n, FZ_SITE_SYMBOL, width - n, head, 16, NULL);
+	return ret;
+}
+
 int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len)
 {
 	unsigned int n = fits(at, len);

@@ -13,7 +13,9 @@ struct site {
 	const uint8_t *data;	/* VALUE, TARGET: the bytes */
 	int field;		/* TARGET */
 	unsigned int width, from, shift, minus;
-	uint64_t original;
+	uint64_t original;	/* SYMBOL: the symbol */
+	int32_t addend;
+	bool relative;
 };
 
 /* Take the site at @p. Return what it is long, or 0 if it is broken. */
@@ -51,6 +53,20 @@ static size_t parse(const uint8_t *p, size_t left, struct site *s)
 		s->original = le64toh(s->original);
 		n += 12;
 		if (s->width > 8 || s->from + s->len > s->width || s->shift > 32)
+			return 0;
+		break;
+	case FZ_SITE_SYMBOL:
+		if (left < 20)
+			return 0;
+		s->width = p[4];
+		s->from = p[5];
+		s->relative = p[6];
+		memcpy(&s->addend, p + 8, 4);
+		s->addend = le32toh(s->addend);
+		memcpy(&s->original, p + 12, 8);
+		s->original = le64toh(s->original);
+		n += 16;
+		if ((s->width != 4 && s->width != 8) || s->from + s->len > s->width)
 			return 0;
 		break;
 	case FZ_SITE_ANY:
@@ -91,6 +107,35 @@ static bool delta_allowed(const struct site *s, const struct fz_undo *u, const u
 	return !memcmp(have, bytes + s->from, s->len);
 }
 
+static bool symbol_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
+{
+	uint64_t place = u->vaddr + u->delta + s->at - s->from, value, implied = 0;
+	bool whole = s->len == s->width;
+	uint8_t bytes[8];
+	int32_t field;
+
+	if (!u->symbol)
+		return false;
+	if (whole) {
+		memcpy(&implied, have, s->width);
+		implied = le64toh(implied);
+		field = implied;
+		if (s->width == 4)
+			implied = (int64_t)field;
+		implied -= (int64_t)s->addend;
+		if (s->relative)
+			implied += place;
+	}
+	if (!u->symbol(u->ctx, s->original, whole, implied, &value))
+		return false;
+	value += (int64_t)s->addend;
+	if (s->relative)
+		value -= place;
+	value = htole64(value);
+	memcpy(bytes, &value, 8);
+	return !memcmp(have, bytes + s->from, s->len);
+}
+
 static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
 {
 	switch (s->kind) {
@@ -100,6 +145,8 @@ static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t
 		return target_allowed(s, u, have);
 	case FZ_SITE_DELTA:
 		return delta_allowed(s, u, have);
+	case FZ_SITE_SYMBOL:
+		return symbol_allowed(s, u, have);
 	default:
 		return true;
 	}

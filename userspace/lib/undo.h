@@ -32,9 +32,32 @@
  *	DELTA	u8 width (2, 4, 8), u8 the first byte's place in the field, u8 shift,
  *		u8 sign, u64 the field in the file: allowed is the field plus (sign 0) or
  *		minus (1) the load delta >> shift
+ *	SYMBOL	u8 width (4, 8), u8 the first byte's place in the field, u8 1 if relative to
+ *		the field's own address, u8 0, s32 addend, u64 symbol: allowed is where the
+ *		symbol lies, plus the addend
  *	ANY	nothing: any value is allowed (data within code, such as a constant)
  */
-enum fz_site_kind { FZ_SITE_VALUE = 1, FZ_SITE_TARGET, FZ_SITE_DELTA, FZ_SITE_ANY };
+enum fz_site_kind { FZ_SITE_VALUE = 1, FZ_SITE_TARGET, FZ_SITE_DELTA, FZ_SITE_ANY,
+		    FZ_SITE_SYMBOL };
+
+/*
+ * Symbols of SYMBOL sites: below 16, a region of the module itself; else the name's
+ * XXH64 with the highest bit set. What a kernel or module exports is blob
+ * FZ_BLOB_KERNEL, index 1, as zstd: struct fz_export[], ascending. In it, @value is the
+ * link address, or a module's region << 32 | offset.
+ */
+enum fz_region {
+	FZ_REGION_TEXT = 1, FZ_REGION_RODATA, FZ_REGION_RO_AFTER_INIT, FZ_REGION_DATA,
+	FZ_REGION_INIT,		/* its text, rodata, ro_after_init, data */
+	FZ_REGION_PERCPU = FZ_REGION_INIT + 4,
+	FZ_REGIONS,
+};
+
+struct fz_export {
+	uint64_t id, value;
+};
+
+uint64_t fz_symbol_id(const char *name);
 
 /* ----------------------------------------------- collecting, for who reads files */
 
@@ -51,6 +74,8 @@ int fz_sites_target(struct fz_sites *s, uint64_t at, const uint8_t *value, unsig
 /* @width bytes, in the file @original, have the load delta >> @shift added or subtracted. */
 int fz_sites_delta(struct fz_sites *s, uint64_t at, unsigned int width, unsigned int shift,
 		   bool minus, uint64_t original);
+int fz_sites_symbol(struct fz_sites *s, uint64_t at, unsigned int width, bool relative,
+		    int32_t addend, uint64_t symbol);
 int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len);
 
 /*
@@ -81,6 +106,11 @@ struct fz_undo {
 	bool (*target)(void *ctx, uint64_t vaddr);
 	/* Can bytes [@from, @to) of a rel32 whose next instruction is @next be a function's? */
 	bool (*target_part)(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to);
+	/*
+	 * Where is @symbol? Set @value, or return false: nobody knows. @implied is where it
+	 * would have to be, if that can be told (@whole).
+	 */
+	bool (*symbol)(void *ctx, uint64_t symbol, bool whole, uint64_t implied, uint64_t *value);
 	void *ctx;
 };
 

@@ -40,6 +40,8 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 	int ret;
 
 	ret = fz_elf_parse(&elf, data, size, err);
+	if (!ret && elf.type == ET_REL)
+		return fz_module_read(given, data, size, data, size, t, err);
 	if (ret <= 0)
 		return ret;
 	for (i = 0; i < elf.build_id_len; i++)
@@ -69,6 +71,7 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 static const struct fz_format formats[] = {
 	{ "ELF", fz_elf_magic, read_elf },
 	{ "Linux kernel", fz_kernel_magic, fz_kernel_read },	/* before PE: its EFI stub is one */
+	{ "packed module", fz_module_packed_magic, fz_module_packed_read },
 	{ "PE", fz_pe_magic, fz_firmware_pe },
 	{ "UEFI firmware", fz_fv_magic, fz_firmware_volumes },
 	{ "option ROM", fz_firmware_rom_magic, fz_firmware_rom },

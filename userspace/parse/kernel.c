@@ -65,6 +65,44 @@ static void build_id_of(const struct fz_kimage *k, char hex[2 * 64 + 1])
 	}
 }
 
+/* __ksymtab: where it is, what it is called; both relative to the field itself. */
+static int put_exports(const struct fz_kimage *k, const struct fz_taker *t, struct fz_error *err)
+{
+	static const char *const tables[] = { "__ksymtab", "__ksymtab_gpl" };
+	struct fz_export *e = NULL;
+	size_t n = 0, i;
+	int ret;
+
+	for (i = 0; i < 2; i++) {
+		const struct fz_ktable *s = fz_ktable(k, tables[i]);
+		struct fz_export *q;
+		uint64_t at;
+
+		if (!s)
+			continue;
+		q = reallocarray(e, n + s->size / 12 + 1, sizeof(*e));
+		if (!q) {
+			free(e);
+			return fz_fail(err, -ENOMEM, "out of memory");
+		}
+		e = q;
+		for (at = s->vaddr; at + 12 <= s->vaddr + s->size; at += 12) {
+			const uint8_t *p = fz_kat(k, at, 12);
+			const char *name;
+			int32_t v[2];
+
+			memcpy(v, p, sizeof(v));
+			name = (const char *)fz_kat(k, at + 4 + v[1], 1);
+			if (!name || !memchr(name, 0, k->image + k->size - (uint8_t *)name))
+				continue;
+			e[n++] = (struct fz_export){ fz_symbol_id(name), at + v[0] };
+		}
+	}
+	ret = n ? fz_exports_put(e, n, t, err) : 0;
+	free(e);
+	return ret;
+}
+
 /* FZ_BLOB_KERNEL, index 0: u32 offsets of functions from the base, ascending, as zstd. */
 static int put_functions(const struct fz_kimage *k, const struct fz_taker *t, struct fz_error *err)
 {
@@ -152,6 +190,8 @@ static int take_kernel(const struct fz_hashdb_file *given, struct fz_kimage *k, 
 		ret = fz_sites_write(k->sites, k->size / PAGE, put_sites, (void *)t, err);
 	if (!ret)
 		ret = put_functions(k, t, err);
+	if (!ret)
+		ret = put_exports(k, t, err);
 	if (!ret)
 		ret = fz_kernel_anchors(k->sites, k->image, &f, t, err);
 	return ret ? ret : 1;

@@ -22,6 +22,20 @@ struct fz_bzimage {
 int fz_kernel_anchors(struct fz_sites *s, const uint8_t *image, const struct fz_hashdb_file *f,
 		      const struct fz_taker *t, struct fz_error *err);
 
+/*
+ * A module, unpacked, at @data; @file is the file that it came in. 1 if it was taken, 0 if
+ * it is none.
+ */
+int fz_module_read(const struct fz_hashdb_file *f, const void *file, size_t file_size,
+		   const void *data, size_t size, const struct fz_taker *t, struct fz_error *err);
+
+/* Is this how a packed module begins, as xz or zstd? */
+bool fz_module_packed_magic(const void *head, size_t size);
+int fz_module_packed_read(const struct fz_hashdb_file *f, const void *data, size_t size,
+			  const struct fz_taker *t, struct fz_error *err);
+
+int fz_exports_put(struct fz_export *e, size_t n, const struct fz_taker *t, struct fz_error *err);
+
 int fz_bzimage_parse(struct fz_bzimage *b, const uint8_t *data, size_t size, struct fz_error *err);
 
 bool fz_kernel_magic(const void *head, size_t size);

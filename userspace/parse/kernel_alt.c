@@ -215,7 +215,7 @@ static int put(struct fz_kimage *k, uint64_t at, const uint8_t *value, size_t le
 
 	if (!orig || !memcmp(orig, value, len))
 		return 0;
-	return fz_sites_value(k->sites, at - k->base, value, len);
+	return fz_kput(k, at, value, len);
 }
 
 /* The two ways to write @repl_len bytes of @p at @at, where @len are to be filled. */

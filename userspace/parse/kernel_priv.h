@@ -39,6 +39,8 @@ struct fz_kimage {
 	uint64_t *repl_sites[2];	/* retpolines and returns in replacements, ascending */
 	size_t nrepl_sites[2];
 	struct fz_sites *sites;
+	/* a module's: where retpolines' thunks, and all that others define, are thought to be */
+	uint64_t thunks, undefined;
 	/* of the file: what the image was made from */
 	const uint8_t *elf;
 	size_t elf_size, elf_end;	/* the ELF file's own end; what is appended follows */
@@ -50,6 +52,9 @@ static inline uint8_t *fz_kat(const struct fz_kimage *k, uint64_t vaddr, uint64_
 		return NULL;
 	return k->image + (vaddr - k->base);
 }
+
+/* @len bytes of @value may be at @at; a branch in it to what others define, to any function. */
+int fz_kput(struct fz_kimage *k, uint64_t at, const uint8_t *value, size_t len);
 
 const struct fz_ktable *fz_ktable(const struct fz_kimage *k, const char *name);
 /* Is [@vaddr, @vaddr + @len) in an executable section? */

@@ -35,9 +35,22 @@ static void branch(uint8_t *p, uint8_t op, uint64_t at, uint64_t to)
 	memcpy(p + 1, &rel, 4);
 }
 
+int fz_kput(struct fz_kimage *k, uint64_t at, const uint8_t *value, size_t len)
+{
+	size_t i;
+
+	for (i = 0; k->undefined && i + 5 <= len; i++) {
+		uint64_t to = at + i + 5 + s32(value + i + 1);
+
+		if ((value[i] == 0xe8 || value[i] == 0xe9) && to >= k->undefined)
+			return fz_sites_target(k->sites, at - k->base, value, len, i + 1);
+	}
+	return fz_sites_value(k->sites, at - k->base, value, len);
+}
+
 static int put(struct fz_kimage *k, uint64_t at, const uint8_t *value, size_t len)
 {
-	return fz_sites_value(k->sites, at - k->base, value, len);
+	return fz_kput(k, at, value, len);
 }
 
 /* @value, and @value with int3 first. */
@@ -82,13 +95,15 @@ static void fill(uint8_t *p, size_t i, size_t len, bool jump)
 size_t fz_kretpoline(const struct fz_kimage *k, uint64_t at, struct fz_kvalue v[FZ_KVALUES])
 {
 	static const uint8_t lfence[3] = { 0x0f, 0xae, 0xe8 };
-	uint64_t thunks = fz_ksym(k, "__x86_indirect_thunk_array"), reg;
+	uint64_t thunks = k->thunks, reg;
 	const uint8_t *p = fz_kat(k, at, 15);
 	uint8_t buf[16], indirect[3];
 	size_t n = 0, len = 0, i = 0;
 	struct fz_insn insn;
 	bool jump;
 
+	if (!thunks)
+		thunks = fz_ksym(k, "__x86_indirect_thunk_array");
 	if (!p || !thunks || !fz_insn(&insn, p, 15) ||
 	    (insn.op != 0xe8 && insn.op != 0xe9 && !fz_insn_is_jcc32(&insn)))
 		return 0;
@@ -162,6 +177,9 @@ static int return_site(struct fz_kimage *k, uint64_t at)
 
 	for (i = 0; !ret && i < n; i++)
 		ret = put(k, at, v[i].bytes, v[i].len);
+	/* A module's leads to the thunk of the day, which the kernel does not export. */
+	if (!ret && n && k->undefined)
+		ret = fz_sites_target(k->sites, at - k->base, fz_kat(k, at, 5), 5, 1);
 	return ret;
 }
 
@@ -298,13 +316,19 @@ static int paravirt(struct fz_kimage *k, const uint8_t *p, uint64_t vaddr)
 	return put(k, at, buf, len);
 }
 
-/* Entries of @size bytes between two symbols. */
-static int between(struct fz_kimage *k, const char *start, const char *stop, size_t size,
-		   int (*one)(struct fz_kimage *, const uint8_t *, uint64_t))
+/* Entries of @size bytes: in a kernel between two symbols, in a module a section. */
+static int between(struct fz_kimage *k, const char *start, const char *stop, const char *section,
+		   size_t size, int (*one)(struct fz_kimage *, const uint8_t *, uint64_t))
 {
 	uint64_t from = fz_ksym(k, start), to = fz_ksym(k, stop), i;
+	const struct fz_ktable *t = fz_ktable(k, section);
 	const uint8_t *p;
 	int ret = 0;
+
+	if (t) {
+		from = t->vaddr;
+		to = from + t->size;
+	}
 
 	if (!from || to < from)
 		return 0;
@@ -391,7 +415,8 @@ int fz_kernel_sites(struct fz_kimage *k, struct fz_error *err)
 	size_t i;
 	int ret = 0;
 
-	k->sites = fz_sites_new();
+	if (!k->sites)	/* a module has some already */
+		k->sites = fz_sites_new();
 	if (!k->sites)
 		return fz_fail(err, -ENOMEM, "out of memory");
 	for (i = 0; !ret && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -414,12 +439,14 @@ int fz_kernel_sites(struct fz_kimage *k, struct fz_error *err)
 		}
 	}
 	if (!ret)
-		ret = between(k, "__start___jump_table", "__stop___jump_table", 16, jump_label);
+		ret = between(k, "__start___jump_table", "__stop___jump_table", "__jump_table", 16,
+			      jump_label);
 	if (!ret)
-		ret = between(k, "__start_static_call_sites", "__stop_static_call_sites", 8,
-			      static_call);
+		ret = between(k, "__start_static_call_sites", "__stop_static_call_sites",
+			      ".static_call_sites", 8, static_call);
 	if (!ret)
-		ret = between(k, "__start_mcount_loc", "__stop_mcount_loc", 8, mcount);
+		ret = between(k, "__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc", 8,
+			      mcount);
 	if (!ret)
 		ret = named(k);
 	if (!ret)

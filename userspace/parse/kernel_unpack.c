@@ -44,7 +44,7 @@ int fz_bzimage_parse(struct fz_bzimage *b, const uint8_t *data, size_t size, str
 
 static int read_all(struct archive *a, uint8_t **out, size_t *out_size, struct fz_error *err)
 {
-	size_t cap = 64UL << 20, len = 0;
+	size_t cap = 1UL << 20, len = 0;
 	uint8_t *p = malloc(cap), *q;
 	ssize_t n;
 
@@ -52,7 +52,7 @@ static int read_all(struct archive *a, uint8_t **out, size_t *out_size, struct f
 		if (len == cap) {
 			if (cap >= FZ_KERNEL_MAX) {
 				free(p);
-				return fz_fail(err, -EINVAL, "its kernel is larger than %lu MiB",
+				return fz_fail(err, -EINVAL, "it unpacks to more than %lu MiB",
 					       FZ_KERNEL_MAX >> 20);
 			}
 			cap *= 2;
@@ -64,7 +64,7 @@ static int read_all(struct archive *a, uint8_t **out, size_t *out_size, struct f
 		n = archive_read_data(a, p + len, cap - len);
 		if (n < 0) {
 			free(p);
-			return fz_fail(err, -EINVAL, "its kernel cannot be unpacked: %s",
+			return fz_fail(err, -EINVAL, "it cannot be unpacked: %s",
 				       archive_error_string(a));
 		}
 		if (!n) {
@@ -78,12 +78,54 @@ static int read_all(struct archive *a, uint8_t **out, size_t *out_size, struct f
 	return fz_fail(err, -ENOMEM, "out of memory");
 }
 
+static int unpack(const uint8_t *data, size_t size, uint8_t **out, size_t *out_size,
+		  struct fz_error *err)
+{
+	struct archive_entry *entry;
+	struct archive *a = archive_read_new();
+	int ret;
+
+	if (!a)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	archive_read_support_filter_all(a);
+	archive_read_support_format_raw(a);
+	if (archive_read_open_memory(a, data, size) || archive_read_next_header(a, &entry))
+		ret = fz_fail(err, -EINVAL, "it cannot be unpacked: %s", archive_error_string(a));
+	else
+		ret = read_all(a, out, out_size, err);
+	archive_read_free(a);
+	return ret;
+}
+
+bool fz_module_packed_magic(const void *head, size_t size)
+{
+	return size >= 6 && (!memcmp(head, "\xfd" "7zXZ", 6) || !memcmp(head, "\x28\xb5\x2f\xfd", 4));
+}
+
+int fz_module_packed_read(const struct fz_hashdb_file *f, const void *data, size_t size,
+			  const struct fz_taker *t, struct fz_error *err)
+{
+	size_t len, out_size;
+	uint8_t *out;
+	int ret;
+
+	/* Only a module: other packed files have no code that runs from them. */
+	len = strlen(f->path);
+	if ((len < 6 || strcmp(f->path + len - 6, ".ko.xz")) &&
+	    (len < 7 || strcmp(f->path + len - 7, ".ko.zst")))
+		return fz_fail(err, 0, "it is packed, and no module");
+	ret = unpack(data, size, &out, &out_size, err);
+	if (ret)
+		return ret;
+	ret = fz_module_read(f, data, size, out, out_size, t, err);
+	free(out);
+	return ret;
+}
+
 int fz_kernel_unpack(const uint8_t *data, size_t size, uint8_t **out, size_t *out_size,
 		     struct fz_error *err)
 {
-	struct archive_entry *entry;
 	struct fz_bzimage b;
-	struct archive *a;
 	bool gzip;
 	int ret;
 
@@ -93,17 +135,5 @@ int fz_kernel_unpack(const uint8_t *data, size_t size, uint8_t **out, size_t *ou
 	data += b.payload;
 	/* Four bytes with the unpacked size follow; of gzip they are its own. */
 	gzip = data[0] == 0x1f && data[1] == 0x8b;
-	a = archive_read_new();
-	if (!a)
-		return fz_fail(err, -ENOMEM, "out of memory");
-	archive_read_support_filter_all(a);
-	archive_read_support_format_raw(a);
-	if (archive_read_open_memory(a, data, b.payload_len - (gzip ? 0 : 4)) ||
-	    archive_read_next_header(a, &entry))
-		ret = fz_fail(err, -EINVAL, "its kernel cannot be unpacked: %s",
-			      archive_error_string(a));
-	else
-		ret = read_all(a, out, out_size, err);
-	archive_read_free(a);
-	return ret;
+	return unpack(data, b.payload_len - (gzip ? 0 : 4), out, out_size, err);
 }
