@@ -94,6 +94,7 @@ def main():
     for name in ("truth", "frames", "files", "root"):
         opt.add_argument("--" + name, required=True)
     opt.add_argument("--early")
+    opt.add_argument("--kernel", help="the package of the guest's kernel")
     opt = opt.parse_args()
 
     pages = Pages(opt.root)
@@ -119,9 +120,13 @@ def main():
     for f in frames:
         if f["cpl"] != 3:
             n["other_modes"] += 1
-            # No page of kernel or firmware is in a package of this guest's.
-            if f["verdict"] not in ("unknown",):
-                n["other_modes_identified"] += 1
+            # Of what runs there, the database has the kernel that was booted, no other.
+            said = f["verdict"] != "unknown"
+            if said and f["package"] != opt.kernel:
+                n["other_modes_wrong"] += 1
+            if int(f["rip"], 16) >= 0xffffffff80000000:
+                n["kernel"] += 1
+                n["kernel_identified"] += f["verdict"] == "known"
             continue
         n["user"] += 1
         digest = int(f["hash"], 16)
@@ -179,7 +184,7 @@ def main():
     figures = {k: n[k] for k in (
         "user", "in_database", "identified", "missed", "wrong", "before_account", "not_in_account",
         "not_in_account_identified", "not_in_database", "made_in_guest", "other_modes",
-        "other_modes_identified")}
+        "other_modes_wrong", "kernel", "kernel_identified")}
     figures["share"] = round(n["identified"] / n["in_database"], 5) if n["in_database"] else 0
     figures["truth_frames"] = len(truth)
     json.dump(figures, sys.stdout)

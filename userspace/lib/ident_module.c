@@ -19,6 +19,7 @@
 #define ANCHORED_MAX	16
 #define PASSES		16
 #define MODIFIED_MAX	64
+#define LEARNT_MAX	8
 
 struct known_module {
 	uint32_t file, class;
@@ -193,6 +194,9 @@ struct asking {
 	const struct fz_kernel_view *kernel;
 	struct instance *i;
 	bool missing;			/* something was asked for that nobody knows */
+	/* Modules that the page refers to, and where they would have to lie. */
+	struct instance learnt[LEARNT_MAX];
+	size_t nlearnt;
 };
 
 static bool in_area(uint64_t vaddr)
@@ -220,13 +224,63 @@ static bool of_others(struct asking *a, uint64_t id, uint64_t *value)
 	return false;
 }
 
+static bool has_export(const struct asking *a, const struct instance *i, uint64_t id,
+		       uint64_t *value)
+{
+	const struct known_module *m = &a->m->modules[i->module];
+	const struct fz_export *e = fz_export_find(m->exports, m->nexports, id);
+
+	if (!e || e->value >> 32 != FZ_REGION_TEXT || !i->regions[FZ_REGION_TEXT])
+		return false;
+	*value = i->regions[FZ_REGION_TEXT] + (uint32_t)e->value;
+	return true;
+}
+
+/*
+ * A module that was not seen to run: the one of the same package that exports the symbol
+ * lies where this reference says, if that is on a page; all others must agree.
+ */
+static bool learn(struct asking *a, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
+{
+	const struct known_module *own = &a->m->modules[a->i->module];
+	uint64_t base;
+	size_t k;
+
+	for (k = 0; k < a->nlearnt; k++)
+		if (has_export(a, &a->learnt[k], id, value))
+			return true;
+	for (k = 0; whole && a->nlearnt < LEARNT_MAX && k < a->m->nmodules; k++) {
+		const struct known_module *m = &a->m->modules[k];
+		const struct fz_export *e = fz_export_find(m->exports, m->nexports, id);
+		size_t i;
+
+		if (!e || e->value >> 32 != FZ_REGION_TEXT ||
+		    strcmp(m->about.package, own->about.package) ||
+		    strcmp(m->about.version, own->about.version))
+			continue;
+		/* Not one whose place is known: there it is not. */
+		for (i = 0; i < a->m->ninstances; i++)
+			if (a->m->instances[i].vm == a->i->vm && a->m->instances[i].module == k &&
+			    a->m->instances[i].regions[FZ_REGION_TEXT])
+				return false;
+		base = implied - (uint32_t)e->value;
+		if (base & ~PAGE_MASK || !in_area(base))
+			return false;
+		a->learnt[a->nlearnt] = (struct instance){ .vm = a->i->vm, .module = k };
+		a->learnt[a->nlearnt++].regions[FZ_REGION_TEXT] = base;
+		*value = implied;
+		return true;
+	}
+	return false;
+}
+
 static bool symbol(void *ctx, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
 {
 	struct asking *a = ctx;
 
 	if (id >= FZ_REGIONS) {
 		if (a->kernel->symbol(a->kernel->ctx, a->i->vm, id, value) ||
-		    of_others(a, id, value))
+		    of_others(a, id, value) || learn(a, id, whole, implied, value))
 			return true;
 		a->missing = true;
 		return false;
@@ -264,7 +318,8 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 		    bool *missing, struct fz_error *err)
 {
 	struct instance learnt = *i;
-	struct asking a = { m, kernel, &learnt, false };
+	size_t k;
+	struct asking a = { .m = m, .kernel = kernel, .i = &learnt };
 	/* All addresses as they are: the delta is in @vaddr. */
 	struct fz_undo u = { .vaddr = base + (uint64_t)page * FZ_PAGE_SIZE, .target = function,
 			     .symbol = symbol, .ctx = &a };
@@ -274,9 +329,15 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 	*missing = a.missing;
 	if (ret > 0 && fz_hashdb_content(want) < 2)
 		return 0;
-	if (ret > 0)
-		*i = learnt;
-	return ret;
+	if (ret <= 0)
+		return ret;
+	*i = learnt;
+	for (k = 0; k < a.nlearnt; k++) {
+		if (FZ_GROW(m->instances, m->ninstances, m->instances_cap))
+			return fz_fail(err, -ENOMEM, "out of memory");
+		m->instances[m->ninstances++] = a.learnt[k];
+	}
+	return 1;
 }
 
 static int load(struct fz_identify *id, struct known_module *k, struct fz_error *err)
@@ -288,7 +349,7 @@ static int load(struct fz_identify *id, struct known_module *k, struct fz_error 
 	if (!k->loaded && !ret)
 		ret = fz_exports_load(id->db, k->file, &k->exports, &k->nexports, err);
 	k->loaded = !ret;
-	return ret ? ret : fz_identify_file(id, k->file, &k->class, err);
+	return ret;
 }
 
 /* The region of page @page of @m, and where in it the page is. */
@@ -327,7 +388,7 @@ static int found(struct fz_identify *id, struct fz_modules *m, struct fz_frame *
 	m->instances[k] = *i;
 	*memo = (struct memo){ f->content, k, page, true,
 		memcmp(id->r.contents[f->content].page, want, FZ_PAGE_SIZE) != 0 };
-	return load(id, &m->modules[i->module], err);
+	return fz_identify_file(id, m->modules[i->module].file, &m->modules[i->module].class, err);
 }
 
 /* Try page @page of module @module at @vaddr. 1: it is. */
@@ -353,9 +414,6 @@ static int try_at(struct fz_identify *id, struct fz_modules *m, struct fz_frame 
 	i.regions[region] = vaddr - offset;
 	if (!in_area(i.regions[region]))
 		return 0;
-	ret = load(id, &m->modules[module], err);
-	if (ret)
-		return ret;
 	ret = try_page(id, m, f, &i, page, vaddr - (uint64_t)page * FZ_PAGE_SIZE, kernel, want,
 		       undone, &missing, err);
 	if (ret <= 0)
@@ -439,6 +497,9 @@ static int by_address(struct fz_identify *id, struct fz_modules *m, struct fz_fr
 			if (undone[b] != want[b])
 				bytes[n++] = (struct fz_byte){ b, want[b],
 					id->r.contents[f->content].page[b] };
+		ret = fz_identify_file(id, module->file, &m->modules[i.module].class, err);
+		if (ret)
+			return ret;
 		if (n < MODIFIED_MAX)
 			return fz_say_modified_bytes(id, f, module->class, page, text, bytes, n,
 						     err);
@@ -478,6 +539,10 @@ int fz_modules_settle(struct fz_identify *id, struct fz_modules *m,
 
 	if (!m->nmodules)
 		return 0;
+	for (i = 0; !ret && i < m->nmodules && !m->modules[i].loaded; i++)
+		ret = load(id, &m->modules[i], err);
+	if (ret)
+		return ret;
 	if (m->nmemos < id->r.ncontents) {
 		struct memo *p = reallocarray(m->memos, id->r.ncontents, sizeof(*p));
 
