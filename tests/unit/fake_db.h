@@ -150,19 +150,6 @@ void fz_hashdb_info(struct fz_hashdb *db, struct fz_hashdb_info *info)
 	memset(info, 0, sizeof(*info));
 }
 
-int fz_hashdb_extra(struct fz_hashdb *db, uint32_t id, uint32_t blob, uint32_t index,
-		    const void **data, size_t *len, struct fz_error *err)
-{
-	(void)db;
-	(void)id;
-	(void)blob;
-	(void)index;
-	(void)data;
-	(void)len;
-	(void)err;
-	return 0;
-}
-
 int fz_hashdb_page(struct fz_hashdb *db, uint32_t id, uint32_t pageno, void *page,
 		   struct fz_error *err)
 {
@@ -207,18 +194,6 @@ unsigned int fz_hashdb_content(const void *page)
 	for (i = 0; i < FZ_PAGE_SIZE; i += 64)
 		n += memcmp(p + i, p + i + 8, 56) != 0;
 	return n;
-}
-
-int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref *refs, size_t max,
-		      size_t *n, struct fz_error *err)
-{
-	(void)db;
-	(void)hash;
-	(void)refs;
-	(void)max;
-	(void)err;
-	*n = 0;
-	return 0;
 }
 
 /* ----------------------------------------------------------- making records */
