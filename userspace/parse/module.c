@@ -53,6 +53,13 @@ static bool inside(uint64_t at, uint64_t len, uint64_t size)
 	return at <= size && len <= size - at;
 }
 
+/* Has @s content, and is it there? */
+static bool in_file(const Elf64_Shdr *s, size_t size)
+{
+	return s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL &&
+		inside(s->sh_offset, s->sh_size, size);
+}
+
 static const char *name_of(const struct module *m, unsigned int i)
 {
 	return m->sh[i].sh_name < m->names_size ? m->names + m->sh[i].sh_name : "";
@@ -92,6 +99,8 @@ static int read_headers(struct module *m, struct fz_error *err)
 		if (m->sh[i].sh_type != SHT_NOBITS && m->sh[i].sh_type != SHT_NULL &&
 		    !inside(m->sh[i].sh_offset, m->sh[i].sh_size, m->size))
 			return fz_fail(err, -EINVAL, "a section is past its end");
+	if (!in_file(&m->sh[eh.e_shstrndx], m->size))
+		return fz_fail(err, -EINVAL, "its section names lie");
 	m->names = (const char *)m->data + m->sh[eh.e_shstrndx].sh_offset;
 	m->names_size = m->sh[eh.e_shstrndx].sh_size;
 	if (!m->names_size || m->names[m->names_size - 1])
@@ -102,7 +111,7 @@ static int read_headers(struct module *m, struct fz_error *err)
 		if (s->sh_type != SHT_SYMTAB)
 			continue;
 		if (s->sh_link >= m->nsh || s->sh_size / sizeof(Elf64_Sym) > SYMBOLS_MAX ||
-		    !m->sh[s->sh_link].sh_size)
+		    !m->sh[s->sh_link].sh_size || !in_file(&m->sh[s->sh_link], m->size))
 			return fz_fail(err, -EINVAL, "its symbols lie");
 		m->syms = (const void *)(m->data + s->sh_offset);
 		m->nsyms = s->sh_size / sizeof(Elf64_Sym);
