@@ -30,11 +30,11 @@
 #include "mmu.h"
 #include "sweep.h"
 
-/* How long a vCPU comes back for I/O in flight to end; for what may be another vCPU */
+/* How long a vCPU comes back for I/O in flight to end */
 #define FZ_IO_MS	10
-#define FZ_HELD_MS	50
 
 unsigned int fz_mixed_ms = 10;
+unsigned int fz_held_ms = 50;
 unsigned int fz_hold_ms = 100;
 unsigned int fz_flip_cap = 10000;
 bool fz_lossless;
@@ -435,7 +435,7 @@ static enum flight wait_for_io(struct fz_vm *vm, const struct fz_frame *frame,
 	if (flight == FZ_LANDED)
 		return LANDED;
 	/* After a wait in vain, a shorter one or none for a while. */
-	ms = flight == FZ_DMA ? FZ_IO_MS : FZ_HELD_MS;
+	ms = flight == FZ_DMA ? FZ_IO_MS : READ_ONCE(fz_held_ms);
 	if (time_before(jiffies, READ_ONCE(vm->io_patience)))
 		ms = flight == FZ_DMA ? 0 : FZ_IO_MS;
 	/* PINNED since its vCPU came for it. */

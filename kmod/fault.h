@@ -11,6 +11,7 @@ struct kvm_page_fault;
 struct kvm_mmu_page;
 
 extern unsigned int fz_mixed_ms;
+extern unsigned int fz_held_ms;
 extern unsigned int fz_hold_ms;
 extern unsigned int fz_flip_cap;
 extern bool fz_lossless;

@@ -27,6 +27,8 @@ module_param_named(hold_ms, fz_hold_ms, uint, 0644);
 MODULE_PARM_DESC(hold_ms, "longest hold in lossless mode, ms (default 100)");
 module_param_named(mixed_ms, fz_mixed_ms, uint, 0644);
 MODULE_PARM_DESC(mixed_ms, "how long a frame may be written while it executes, ms (default 10)");
+module_param_named(held_ms, fz_held_ms, uint, 0644);
+MODULE_PARM_DESC(held_ms, "how long a vCPU waits for a page that another vCPU may hold, or I/O, ms (default 50)");
 module_param_named(flip_cap, fz_flip_cap, uint, 0644);
 MODULE_PARM_DESC(flip_cap, "re-executions of a frame per second before it is mixed (default 10000)");
 module_param_named(trap_hugetlb, fz_trap_hugetlb, bool, 0644);

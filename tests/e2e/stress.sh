@@ -26,7 +26,8 @@ rm -rf -- "$dir"
 mkdir -p "$dir" || exit 1
 bed=$dir/bed
 
-# The case that swaps has a disk for it.
+# No case has I/O in flight: who holds a page is a vCPU, or ksmd, and may be preempted for long on
+# a busy machine (held_ms). The case that swaps has a disk for it.
 truncate -s 256M "$dir/swap"
 cat >"$dir/script" <<SH
 #!/bin/bash
@@ -42,9 +43,9 @@ chmod 755 "$dir/script"
 nested=(--out "$bed" --cpu "$cpu" --host-kernel "$kver" --host-smp "$smp" --host-script "$dir/script"
 	--host-append "${append[*]}")
 if [ "$cpu" = intel ]; then
-	nested+=(--host-file "$stress" --module-arg ring_kib=8192)
+	nested+=(--host-file "$stress" --module-arg ring_kib=8192 --module-arg held_ms=2000)
 else
-	nested+=(--guest-out "$dir/swap" --module-arg ring_kib=32768)
+	nested+=(--guest-out "$dir/swap" --module-arg ring_kib=32768 --module-arg held_ms=2000)
 fi
 # As in selftest.sh: not a verdict on what is tested. A host may also hang of it, from where it
 # patched its code: it gets a first time and a second, and all the time in the end.
