@@ -21,6 +21,7 @@ help:
 	@echo 'make check       the test suite; last line: N passed, N failed, N skipped'
 	@echo 'make check-deep  the same, and what is too slow for every day: hours'
 	@echo 'make matrix      build, load and test on every kernel (or KERNELS=), and print the table'
+	@echo 'make bench       what it costs, into $(OUT)/bench.json; scripts/bench-compare OLD NEW'
 	@echo 'make install     the module, the tool and the man pages, on this machine'
 	@echo 'make clean       remove what was built; what was fetched stays in $(OUT)/cache'
 
@@ -50,6 +51,10 @@ matrix:
 check-deep:
 	@FZ_DEEP=1 $(TOP)/tests/check
 
+# BENCH: some of the groups 6.1 6.12 ring identify db.
+bench: tests
+	@$(TOP)/tests/bench/run $(BENCH)
+
 install: modules tools
 	install -D -m 644 $(BUILD)/fitzroy.ko $(DESTDIR)/lib/modules/$(KVER)/updates/fitzroy.ko
 	install -D -m 755 $(OUT)/bin/fitzroy $(DESTDIR)/usr/bin/fitzroy
@@ -59,4 +64,4 @@ install: modules tools
 clean:
 	rm -rf $(OUT)/build $(OUT)/bin $(OUT)/lib $(OUT)/tests $(OUT)/obj
 
-.PHONY: all help modules tools tests demo check check-deep matrix install clean
+.PHONY: all help modules tools tests demo check check-deep matrix bench install clean
