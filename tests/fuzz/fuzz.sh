@@ -11,7 +11,7 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 dir=$FZ_OUTDIR/check/fuzz
 export ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=16:allocator_may_return_null=1
 # A log has snapshots; a package that is not compressed, blocks.
-declare -A max=([log]=16384 [package]=9216 [source]=32768)
+declare -A max=([log]=16384 [package]=9216 [source]=32768 [kernel]=49152)
 n=0 failed=0
 
 run() # NAME SECONDS ARGS...

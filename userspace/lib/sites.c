@@ -11,6 +11,8 @@
 
 #define BLOB_MAX	(64UL << 20)
 #define LEVEL		9
+#define SITES_MAX	(1UL << 23)	/* of a file; a kernel has some 100,000 */
+#define BYTES_MAX	(256UL << 20)
 
 struct entry {
 	uint32_t page;
@@ -46,7 +48,7 @@ static int add(struct fz_sites *s, uint64_t at, unsigned int kind, unsigned int 
 	size_t size = 4 + nhead + (data ? len : 0);
 	uint8_t *p;
 
-	if (at / FZ_UNDO_PAGE >= UINT32_MAX)
+	if (at / FZ_UNDO_PAGE >= UINT32_MAX || s->n >= SITES_MAX || s->len >= BYTES_MAX)
 		return -EINVAL;
 	if (FZ_GROW(s->entries, s->n, s->cap))
 		return -ENOMEM;

@@ -66,7 +66,10 @@ struct fz_sites;
 struct fz_sites *fz_sites_new(void);
 void fz_sites_free(struct fz_sites *s);
 
-/* At byte @at of the image, @len bytes may be @value. 0, -ENOMEM, or -EINVAL: no such site. */
+/*
+ * At byte @at of the image, @len bytes may be @value. 0, -ENOMEM, or -EINVAL: no such
+ * site, or too many.
+ */
 int fz_sites_value(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len);
 /* The same, with a rel32 to any function of the file at byte @field of it. */
 int fz_sites_target(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,

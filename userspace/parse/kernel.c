@@ -222,7 +222,10 @@ static int take_stub(const struct fz_hashdb_file *given, const uint8_t *data, si
 	end = (b.payload - b.setup + PAGE - 1) / PAGE;
 	first = (b.payload - b.setup + b.payload_len) / PAGE;
 	segments[n++] = (struct fz_hashdb_segment){ 0, 0x10000, setup_pages };
-	segments[n++] = (struct fz_hashdb_segment){ setup_pages * PAGE, 0x100000, end };
+	if (first < end)	/* the payload begins and ends in one page */
+		first = end;
+	if (end)
+		segments[n++] = (struct fz_hashdb_segment){ setup_pages * PAGE, 0x100000, end };
 	if (first * PAGE < size - b.setup)
 		segments[n++] = (struct fz_hashdb_segment){
 			(setup_pages + first) * PAGE, 0x100000 + first * PAGE,

@@ -13,6 +13,7 @@
 #include "kernel_priv.h"
 
 #define MAX		FZ_SITE_MAX
+#define ALTS_MAX	(1U << 18)
 #define DIRECT_CALL	2	/* flags of 6.12 */
 
 static const uint8_t the_nops[12][11] = {
@@ -197,7 +198,7 @@ static bool sane(const struct fz_kimage *k, const struct fz_ktable *t, size_t en
 	const uint8_t *p = fz_kat(k, t->vaddr, t->size);
 	uint64_t i;
 
-	if (t->size % entry)
+	if (t->size % entry || t->size / entry > ALTS_MAX)
 		return false;
 	for (i = 0; i < t->size; i += entry) {
 		struct alt a = get_alt(p + i, t->vaddr + i, entry);
@@ -304,10 +305,13 @@ static bool apply(struct fz_kimage *k, uint8_t *p, uint64_t vaddr, size_t len, i
 static int put_rewritten(struct fz_kimage *k, const struct alt *a, size_t len)
 {
 	const uint8_t *repl = fz_kat(k, a->repl, a->repl_len);
-	uint8_t buf[MAX], ret_buf[MAX];
+	uint8_t buf[MAX] = { 0 }, ret_buf[MAX];
 	size_t i, j;
 	int ret;
 
+	/* Of no bytes, it is nowhere. */
+	if (!a->repl_len)
+		return put_both(k, a->at, len, buf, 0, 0);
 	for (i = 0; i <= FZ_KVALUES; i++) {
 		memcpy(buf, repl, a->repl_len);
 		if (i && !apply(k, buf, a->repl, a->repl_len, 0, fz_kretpoline, i - 1))

@@ -30,6 +30,9 @@ bool fz_kexec(const struct fz_kimage *k, uint64_t vaddr, uint64_t len)
 	return false;
 }
 
+/* Beyond are modules; no sum of an address and a size here wraps. */
+#define TOP	(UINT64_MAX - 2 * FZ_KERNEL_MAX)
+
 static bool inside(uint64_t at, uint64_t len, uint64_t size)
 {
 	return at <= size && len <= size - at;
@@ -37,7 +40,6 @@ static bool inside(uint64_t at, uint64_t len, uint64_t size)
 
 static int load(struct fz_kimage *k, const Elf64_Ehdr *eh, struct fz_error *err)
 {
-	const Elf64_Phdr *ph;
 	Elf64_Phdr p;
 	uint64_t end = 0;
 	int i, pass;
@@ -45,16 +47,15 @@ static int load(struct fz_kimage *k, const Elf64_Ehdr *eh, struct fz_error *err)
 	if (!inside(eh->e_phoff, (uint64_t)eh->e_phnum * sizeof(p), k->elf_size) ||
 	    eh->e_phentsize != sizeof(p) || eh->e_phnum > 64)
 		return fz_fail(err, -EINVAL, "its kernel's program headers lie");
-	ph = (const void *)(k->elf + eh->e_phoff);
 	k->base = UINT64_MAX;
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < eh->e_phnum; i++) {
-			memcpy(&p, &ph[i], sizeof(p));
+			memcpy(&p, k->elf + eh->e_phoff + i * sizeof(p), sizeof(p));
 			/* per-CPU data is linked at 0 */
 			if (p.p_type != PT_LOAD || !(p.p_vaddr >> 63) || !p.p_filesz)
 				continue;
 			if (!inside(p.p_offset, p.p_filesz, k->elf_size) ||
-			    p.p_filesz > FZ_KERNEL_MAX || p.p_vaddr > UINT64_MAX - p.p_filesz)
+			    p.p_filesz > FZ_KERNEL_MAX || p.p_vaddr > TOP)
 				return fz_fail(err, -EINVAL, "its kernel's segments lie");
 			if (pass) {
 				memcpy(k->image + (p.p_vaddr - k->base), k->elf + p.p_offset,
@@ -80,20 +81,19 @@ static int load(struct fz_kimage *k, const Elf64_Ehdr *eh, struct fz_error *err)
 
 static int sections(struct fz_kimage *k, const Elf64_Ehdr *eh, struct fz_error *err)
 {
-	const Elf64_Shdr *sh = (const void *)(k->elf + eh->e_shoff);
 	Elf64_Shdr s, names;
 	int i;
 
 	if (!inside(eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(s), k->elf_size) ||
 	    eh->e_shentsize != sizeof(s) || eh->e_shstrndx >= eh->e_shnum)
 		return fz_fail(err, -EINVAL, "its kernel has no section headers");
-	memcpy(&names, &sh[eh->e_shstrndx], sizeof(names));
+	memcpy(&names, k->elf + eh->e_shoff + eh->e_shstrndx * sizeof(names), sizeof(names));
 	if (!inside(names.sh_offset, names.sh_size, k->elf_size) || !names.sh_size ||
 	    k->elf[names.sh_offset + names.sh_size - 1])
 		return fz_fail(err, -EINVAL, "its kernel's section names lie");
 	k->elf_end = eh->e_shoff + (uint64_t)eh->e_shnum * sizeof(s);
 	for (i = 0; i < eh->e_shnum; i++) {
-		memcpy(&s, &sh[i], sizeof(s));
+		memcpy(&s, k->elf + eh->e_shoff + i * sizeof(s), sizeof(s));
 		if (s.sh_type == SHT_NULL || s.sh_name >= names.sh_size)
 			continue;
 		if (s.sh_type != SHT_NOBITS && inside(s.sh_offset, s.sh_size, k->elf_size) &&

@@ -13,7 +13,13 @@
 #include "error.h"
 #include "undo.h"
 
+/* The fuzzers have smaller limits. */
+#ifndef FZ_KERNEL_MAX
 #define FZ_KERNEL_MAX	(256UL << 20)	/* bytes of a kernel, unpacked or in memory */
+#endif
+#ifndef FZ_KALLSYMS_MIN
+#define FZ_KALLSYMS_MIN	1000		/* fewer are none */
+#endif
 #define FZ_TABLES_MAX	128
 
 /* A section that is mapped. */

@@ -376,11 +376,13 @@ static int kaslr(struct fz_kimage *k)
 	static const struct { unsigned int width; bool minus; } kinds[] = {
 		{ 4, false }, { 4, true }, { 8, false },
 	};
-	const uint8_t *p = k->elf + k->elf_size;
+	const uint8_t *p = k->elf ? k->elf + k->elf_size : NULL;
 	uint64_t left = (k->elf_size - k->elf_end) / 4, original;
 	unsigned int kind;
 	int ret = 0;
 
+	if (!k->elf)	/* a module */
+		return 0;
 	for (kind = 0; kind < 3; kind++)
 		for (; !ret && left; left--) {
 			uint64_t at;

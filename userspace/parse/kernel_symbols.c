@@ -11,10 +11,11 @@
 #include <string.h>
 #include "kernel_priv.h"
 
-#define SYMS_MIN	1000
 #define SYMS_MAX	(1U << 20)
 #define FAR		(32UL << 20)
 #define NAME_MAX_	512
+#define NAMES_MAX	(128UL << 20)	/* bytes of all names */
+#define TRIES_MAX	(256UL << 20)	/* steps of the search, which a hostile file can prolong */
 #define ALIGN8(x)	(((x) + 7) & ~7ULL)
 
 struct kallsyms {
@@ -23,6 +24,7 @@ struct kallsyms {
 	uint64_t tokens, index, names, offsets;
 	uint32_t n;
 	uint64_t relative_base;
+	uint64_t tries;
 };
 
 static uint16_t u16(const uint8_t *p)
@@ -68,9 +70,12 @@ static bool find_tokens(struct kallsyms *s)
 	while ((p = memmem(p, end - p, digits, sizeof(digits)))) {
 		uint64_t digit = p - s->p;
 
-		for (at = ALIGN8(digit); at < digit + 16384; at += 8)
+		for (at = ALIGN8(digit); at < digit + 16384; at += 8) {
+			if (++s->tries > TRIES_MAX)
+				return false;
 			if (try_index(s, at, digit))
 				return true;
+		}
 		p++;
 	}
 	return false;
@@ -99,11 +104,11 @@ static bool try_names(struct kallsyms *s, uint64_t at)
 	uint64_t pos, len, marker;
 	unsigned int skip;
 
-	if (n < SYMS_MIN || n > SYMS_MAX || u32(s->p + at - 4))
+	if (n < FZ_KALLSYMS_MIN || n > SYMS_MAX || u32(s->p + at - 4))
 		return false;
 	for (i = 0, pos = at; i < n; i++, pos += len) {
 		len = name_len(s, pos, &skip);
-		if (!len)
+		if (!len || ++s->tries > TRIES_MAX)
 			return false;
 	}
 	marker = ALIGN8(pos);
@@ -201,8 +206,11 @@ static int expand(struct fz_kimage *k, const struct kallsyms *s, struct fz_error
 		size_t start = used;
 
 		if (cap - used < NAME_MAX_ + 1) {
-			char *q = realloc(k->names, cap = cap * 2 + (1 << 20));
+			char *q;
 
+			if (cap >= NAMES_MAX)
+				return fz_fail(err, -EINVAL, "its kernel's symbols lie");
+			q = realloc(k->names, cap = cap * 2 + (1 << 20));
 			if (!q)
 				return fz_fail(err, -ENOMEM, "out of memory");
 			k->names = q;

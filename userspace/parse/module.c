@@ -24,6 +24,8 @@
 #define SECTIONS_MAX	4096
 #define SYMBOLS_MAX	(1U << 20)
 #define MODULE_MAX	(64UL << 20)
+#define RELOCS_MAX	(1UL << 23)
+#define NAME_LIMIT	1024	/* of a symbol */
 
 struct placed {
 	uint64_t vaddr;		/* 0: not mapped */
@@ -39,7 +41,7 @@ struct module {
 	unsigned int nsh;
 	const char *names;
 	size_t names_size;
-	const Elf64_Sym *syms;
+	Elf64_Sym *syms;	/* copied, to be aligned */
 	size_t nsyms;
 	const char *strings;
 	size_t strings_size;
@@ -78,7 +80,9 @@ uint64_t fz_symbol_id(const char *name)
 static int read_headers(struct module *m, struct fz_error *err)
 {
 	Elf64_Ehdr eh;
+	const Elf64_Shdr *table = NULL;
 	unsigned int i;
+	size_t k;
 
 	if (m->size < sizeof(eh))
 		return 0;
@@ -113,17 +117,25 @@ static int read_headers(struct module *m, struct fz_error *err)
 		if (s->sh_link >= m->nsh || s->sh_size / sizeof(Elf64_Sym) > SYMBOLS_MAX ||
 		    !m->sh[s->sh_link].sh_size || !in_file(&m->sh[s->sh_link], m->size))
 			return fz_fail(err, -EINVAL, "its symbols lie");
-		m->syms = (const void *)(m->data + s->sh_offset);
+		table = s;
 		m->nsyms = s->sh_size / sizeof(Elf64_Sym);
 		m->strings = (const char *)m->data + m->sh[s->sh_link].sh_offset;
 		m->strings_size = m->sh[s->sh_link].sh_size;
 		if (m->strings[m->strings_size - 1])
 			return fz_fail(err, -EINVAL, "its symbols lie");
 	}
-	for (i = 0; i < m->nsh; i++)
-		if (!strcmp(name_of(m, i), ".modinfo"))
-			return m->syms != NULL;
-	return 0;
+	for (i = 0; i < m->nsh && strcmp(name_of(m, i), ".modinfo"); i++)
+		;
+	if (!table || i == m->nsh)
+		return 0;
+	m->syms = calloc(m->nsyms + 1, sizeof(*m->syms));
+	if (!m->syms)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	memcpy(m->syms, m->data + table->sh_offset, m->nsyms * sizeof(*m->syms));
+	for (k = 0; k < m->nsyms; k++)
+		if (strnlen(string_at(m, m->syms[k].st_name), NAME_LIMIT) == NAME_LIMIT)
+			return fz_fail(err, -EINVAL, "its symbols lie");
+	return 1;
 }
 
 static bool is_init(const char *name)
@@ -138,7 +150,8 @@ static int region_of(const struct module *m, unsigned int i)
 	const char *name = name_of(m, i);
 	int init = is_init(name) ? FZ_REGION_INIT - FZ_REGION_TEXT : 0;
 
-	if (!(s->sh_flags & SHF_ALLOC) || !strcmp(name, ".modinfo") || !strcmp(name, "__versions"))
+	if (!(s->sh_flags & SHF_ALLOC) || s->sh_type == SHT_NULL ||
+	    !strcmp(name, ".modinfo") || !strcmp(name, "__versions"))
 		return 0;
 	if (!strcmp(name, ".data..percpu"))
 		return FZ_REGION_PERCPU;
@@ -288,7 +301,7 @@ static int relocate(struct module *m, unsigned int i, const Elf64_Rela *r, struc
 static int relocate_all(struct module *m, struct fz_error *err)
 {
 	unsigned int i;
-	size_t n, k;
+	size_t n, k, all = 0;
 	int ret = 0;
 
 	m->stored = malloc(m->k.size + 1);
@@ -303,6 +316,9 @@ static int relocate_all(struct module *m, struct fz_error *err)
 		    m->sh[to].sh_type == SHT_NOBITS)
 			continue;
 		n = m->sh[i].sh_size / sizeof(Elf64_Rela);
+		all += n;
+		if (all > RELOCS_MAX)
+			return fz_fail(err, -EINVAL, "it has too many relocations");
 		for (k = 0; !ret && k < n; k++) {
 			Elf64_Rela r;
 
@@ -337,36 +353,71 @@ int fz_exports_put(struct fz_export *e, size_t n, const struct fz_taker *t, stru
 	return ret;
 }
 
+/* By name, then as they stand in the file. */
+static int by_name(const void *a, const void *b, void *module)
+{
+	const struct module *m = module;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int c = strcmp(string_at(m, m->syms[x].st_name), string_at(m, m->syms[y].st_name));
+
+	return c ? c : (x > y) - (x < y);
+}
+
+/* The first symbol of @sorted that is called @name, or NULL. */
+static const Elf64_Sym *find_symbol(const struct module *m, const uint32_t *sorted, size_t n,
+				    const char *name)
+{
+	size_t lo = 0, hi = n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (strcmp(string_at(m, m->syms[sorted[mid]].st_name), name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == n || strcmp(string_at(m, m->syms[sorted[lo]].st_name), name))
+		return NULL;
+	return &m->syms[sorted[lo]];
+}
+
 static int put_exports(struct module *m, const struct fz_taker *t, struct fz_error *err)
 {
 	static const char prefix[] = "__ksymtab_";
+	size_t n = 0, nsorted = 0, i;
+	uint32_t *sorted;
 	struct fz_export *e;
-	size_t n = 0, i, k;
 	int ret;
 
 	/* Each export has a symbol __ksymtab_NAME beside NAME. */
 	e = calloc(m->nsyms + 1, sizeof(*e));
-	if (!e)
-		return fz_fail(err, -ENOMEM, "out of memory");
+	sorted = calloc(m->nsyms + 1, sizeof(*sorted));
+	ret = fz_fail(err, -ENOMEM, "out of memory");
+	if (!e || !sorted)
+		goto out;
+	for (i = 0; i < m->nsyms; i++) {
+		uint16_t in = m->syms[i].st_shndx;
+
+		if (in != SHN_UNDEF && in < m->nsh && m->at[in].vaddr)
+			sorted[nsorted++] = i;
+	}
+	qsort_r(sorted, nsorted, sizeof(*sorted), by_name, m);
 	for (i = 0; i < m->nsyms; i++) {
 		const char *name = string_at(m, m->syms[i].st_name);
+		const Elf64_Sym *s;
 
 		if (strncmp(name, prefix, sizeof(prefix) - 1))
 			continue;
 		name += sizeof(prefix) - 1;
-		for (k = 0; k < m->nsyms; k++) {
-			const Elf64_Sym *s = &m->syms[k];
-
-			if (s->st_shndx == SHN_UNDEF || s->st_shndx >= m->nsh ||
-			    !m->at[s->st_shndx].vaddr || strcmp(string_at(m, s->st_name), name))
-				continue;
+		s = find_symbol(m, sorted, nsorted, name);
+		if (s)
 			e[n++] = (struct fz_export){ fz_symbol_id(name),
 				(uint64_t)m->at[s->st_shndx].region << 32 |
 				(m->at[s->st_shndx].offset + s->st_value) };
-			break;
-		}
 	}
 	ret = n ? fz_exports_put(e, n, t, err) : 0;
+out:
+	free(sorted);
 	free(e);
 	return ret;
 }
@@ -471,6 +522,7 @@ int fz_module_read(const struct fz_hashdb_file *f, const void *file, size_t file
 	}
 	fz_kimage_free(&m.k);
 	free(m.sh);
+	free(m.syms);
 	free(m.at);
 	free(m.stored);
 	return ret < 0 ? ret : ret == 2;
