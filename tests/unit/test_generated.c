@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* test_generated.c - code that programs make: what is set aside, what is a finding */
+#include <time.h>
 #include "fake_db.h"
 #include "tap.h"
 
@@ -148,6 +149,30 @@ static void test_busy(void)
 	end();
 }
 
+/* One generator after another, each at another address, and a program between. */
+#define MANY	150000
+
+static void test_many(void)
+{
+	size_t i, right = 0;
+	clock_t start;
+
+	begin();
+	for (i = 0; i < MANY; i++) {
+		exec(0x1000, BASE + (i + 1) * 0x100000 + 0x1000, 30);
+		exec(0x1000, BASE + 0x4000, 10);
+	}
+	exec(0x1000, BASE + 0x100000UL * MANY + 0x4000, 5000);
+	exec(0x1000, BASE + 0x100000UL * MANY + 0x2000, 31);
+	start = clock();
+	settle();
+	for (i = 0; i < 2 * MANY; i++)
+		right += r->frames[i].verdict == FZ_VERDICT_KNOWN;
+	ok(right == 2 * MANY, "%zu of %u frames of many generators are known", right, 2 * MANY);
+	ok((clock() - start) / CLOCKS_PER_SEC < 10, "many generators take their time, not its square");
+	end();
+}
+
 static void test_foreign(void)
 {
 	begin();
@@ -273,9 +298,10 @@ static void test_layers(void)
 
 int main(void)
 {
-	plan(10 + 1 + 7 + 7);
+	plan(10 + 1 + 2 + 7 + 7);
 	test_generators();
 	test_busy();
+	test_many();
 	test_foreign();
 	test_layers();
 	return done();

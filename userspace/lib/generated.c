@@ -188,29 +188,83 @@ static bool made_by(const struct generator *g, const struct fz_frame *f, size_t 
 	       (i < g->last || (f->rip + NEAR >= g->low && f->rip <= g->high + NEAR));
 }
 
-/* Of a library that must have been used, did enough run by frame @i? */
-static bool enough(const struct fz_results *r, const uint32_t *s, size_t i, uint32_t want)
+/*
+ * Of a known frame: the one before it of the same file at the same address, and the last.
+ * Looked up ahead, or a guest with many generators would have all its frames searched for
+ * each.
+ */
+struct chain {
+	uint32_t before, last;		/* into the frames of the space */
+};
+
+#define NO_FRAME	UINT32_MAX
+
+struct chains {
+	struct chain *of;		/* by frame of the space */
+	uint32_t *sorted;
+	const struct fz_results *r;
+	const uint32_t *s;
+};
+
+static int by_file(const void *a, const void *b, void *chains)
 {
-	const struct fz_frame *f = &r->frames[s[i]];
-	uint32_t have = 0;
-	size_t n;
+	const struct chains *c = chains;
+	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	const struct fz_frame *x = &c->r->frames[c->s[i]], *y = &c->r->frames[c->s[k]];
 
-	for (n = 0; have < want && n <= i && n < LOOK_BACK; n++) {
-		const struct fz_frame *o = &r->frames[s[i - n]];
-
-		have += is_known(o) && o->class == f->class && o->base == f->base;
-	}
-	return have >= want;
+	if (x->class != y->class)
+		return x->class < y->class ? -1 : 1;
+	if (x->base != y->base)
+		return x->base < y->base ? -1 : 1;
+	return i < k ? -1 : i > k;
 }
 
-static void find_generator(const struct fz_identify *id, const uint32_t *s, size_t n, size_t i,
-			   struct generator *g)
+static void find_chains(struct chains *c, const struct fz_results *r, const uint32_t *s, size_t n)
+{
+	size_t i, have = 0;
+
+	c->r = r;
+	c->s = s;
+	for (i = 0; i < n; i++)
+		if (is_known(&r->frames[s[i]]))
+			c->sorted[have++] = i;
+	if (have)
+		qsort_r(c->sorted, have, sizeof(*c->sorted), by_file, c);
+	for (i = 0; i < have; i++) {
+		const struct fz_frame *f = &r->frames[s[c->sorted[i]]];
+		const struct fz_frame *o = i ? &r->frames[s[c->sorted[i - 1]]] : NULL;
+
+		c->of[c->sorted[i]].before = o && o->class == f->class && o->base == f->base ?
+					     c->sorted[i - 1] : NO_FRAME;
+	}
+	for (i = have; i-- > 0;) {
+		struct chain *of = &c->of[c->sorted[i]];
+
+		of->last = i + 1 < have && c->of[c->sorted[i + 1]].before == c->sorted[i] ?
+			   c->of[c->sorted[i + 1]].last : c->sorted[i];
+	}
+}
+
+/* Of a library that must have been used, did enough run by frame @i? */
+static bool enough(const struct chains *c, size_t i, uint32_t want)
+{
+	size_t at = i;
+
+	while (--want) {
+		at = c->of[at].before;
+		if (at == NO_FRAME || i - at >= LOOK_BACK)
+			return false;
+	}
+	return true;
+}
+
+static void find_generator(const struct fz_identify *id, const uint32_t *s, size_t i,
+			   const struct chains *c, struct generator *g)
 {
 	const struct fz_results *r = &id->r;
 	const struct fz_frame *f = &r->frames[s[i]];
 	const char *path;
 	uint32_t want;
-	size_t k;
 
 	if (!is_known(f))
 		return;
@@ -222,30 +276,26 @@ static void find_generator(const struct fz_identify *id, const uint32_t *s, size
 			g->class = FZ_NO_CLASS;
 		return;
 	}
-	if (g->class != FZ_NO_CLASS || !enough(r, s, i, want))
+	if (g->class != FZ_NO_CLASS || !enough(c, i, want))
 		return;
-	*g = (struct generator){ .class = f->class, .last = i, .low = UINT64_MAX / 2 };
-	for (k = i + 1; k < n; k++) {
-		const struct fz_frame *o = &r->frames[s[k]];
-
-		if (is_known(o) && o->class == f->class && o->base == f->base)
-			g->last = k;
-	}
+	*g = (struct generator){ .class = f->class, .last = c->of[i].last,
+				 .low = UINT64_MAX / 2 };
 }
 
 /* Frames @s[0..n) are those of one address space. */
 static void one_space(struct fz_identify *id, const struct fz_places *p, const uint32_t *s,
-		      size_t n)
+		      size_t n, struct chains *c)
 {
 	struct fz_results *r = &id->r;
 	struct stay stays[PROGRAMS_MAX];
 	struct generator g = { .class = FZ_NO_CLASS };
 	size_t i, k, have;
 
+	find_chains(c, r, s, n);
 	for (i = 0; i < n; i++) {
 		struct fz_frame *f = &r->frames[s[i]];
 
-		find_generator(id, s, n, i, &g);
+		find_generator(id, s, i, c, &g);
 		if (!open_code(id, f) || !made_by(&g, f, i))
 			continue;
 		f->why = FZ_WHY_GENERATED;
@@ -272,10 +322,15 @@ int fz_find_generated(struct fz_identify *id, const struct fz_places *p, struct 
 {
 	struct fz_results *r = &id->r;
 	uint32_t *s = calloc(r->nframes + 1, sizeof(*s));
+	struct chains c = { .of = calloc(r->nframes + 1, sizeof(*c.of)),
+			    .sorted = calloc(r->nframes + 1, sizeof(*c.sorted)) };
 	size_t i, n = 0, from;
+	int ret = 0;
 
-	if (!s)
-		return fz_fail(err, -ENOMEM, "out of memory");
+	if (!s || !c.of || !c.sorted) {
+		ret = fz_fail(err, -ENOMEM, "out of memory");
+		goto out;
+	}
 	for (i = 0; i < r->nframes; i++)
 		if (r->frames[i].cpl == 3 && r->frames[i].mode & FZ_MODE_PG)
 			s[n++] = i;
@@ -286,9 +341,12 @@ int fz_find_generated(struct fz_identify *id, const struct fz_places *p, struct 
 
 		if (i < n && r->frames[s[i]].vm == f->vm && r->frames[s[i]].cr3 == f->cr3)
 			continue;
-		one_space(id, p, s + from, i - from);
+		one_space(id, p, s + from, i - from, &c);
 		from = i;
 	}
+out:
 	free(s);
-	return 0;
+	free(c.of);
+	free(c.sorted);
+	return ret;
 }
