@@ -572,10 +572,12 @@ static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 			  last >> FZ_REGION_SHIFT) {
 		if (!READ_ONCE(region->live))
 			continue;
-		fz_for_each_frame(region, frame, hva, i) {
+		/* A zap for one frame comes here too: not past all of its region. */
+		i = first >> FZ_REGION_SHIFT == region->key ? fz_region_index(first) : 0;
+		for (; (frame = fz_region_next(region, &i, &hva)) && hva <= last; i++) {
 			struct fz_event_at at;
 
-			if (hva < first || hva > last || !fz_wx_live(READ_ONCE(frame->state)))
+			if (!fz_wx_live(READ_ONCE(frame->state)))
 				continue;
 			if (idle && (data_race(frame->flags) & FZ_F_BUSY))
 				continue;

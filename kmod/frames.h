@@ -141,6 +141,12 @@ void fz_frames_count(struct fz_frames *frames, u64 *known, u64 *exec);
 struct fz_frame *fz_region_next(struct fz_region *region, unsigned int *i,
 				unsigned long *hva);
 
+/* Which frame of its region @hva is in; where fz_region_next() may start. */
+static inline unsigned int fz_region_index(unsigned long hva)
+{
+	return hva >> PAGE_SHIFT & (FZ_CHUNKS * FZ_CHUNK_FRAMES - 1);
+}
+
 /* Loop over the frames of @region that exist: @i counts, @hva is the address. */
 #define fz_for_each_frame(region, frame, hva, i)				\
 	for ((i) = 0; ((frame) = fz_region_next(region, &(i), &(hva))); (i)++)
