@@ -353,7 +353,7 @@ refused "cut short" "a file system that is cut" "$tmp/cut.fs"
 cp "$tmp/fs" "$tmp/live"
 debugfs -w -R "feature needs_recovery" "$tmp/live" >"$tmp/out" 2>&1
 refused "was not unmounted" "a file system that was not unmounted" "$tmp/live"
-truncate -s 1M "$tmp/empty"
+truncate -s 1M "$tmp/empty"	# of the size of a BIOS
 refused "no package, archive, disk image" "a file of zeros" "$tmp/empty"
 
 echo "1..$n"

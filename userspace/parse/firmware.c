@@ -295,14 +295,19 @@ bool fz_firmware_bios_magic(const void *data, size_t size)
 	return size >= FZ_FORMAT_HEAD && !p[0] && !memcmp(p, p + 1, FZ_FORMAT_HEAD - 1);
 }
 
+bool fz_firmware_bios_end(const void *tail, size_t size)
+{
+	const uint8_t *end = (const uint8_t *)tail + FZ_FORMAT_TAIL;
+
+	/* jmp far 0xf000:..., then a date: 06/23/99 */
+	return size >= BIOS_MIN && size <= BIOS_MAX && !(size & (size - 1)) && end[-16] == 0xea &&
+	       end[-12] == 0xf0 && !end[-13] && end[-9] == '/' && end[-6] == '/';
+}
+
 int fz_firmware_bios(const struct fz_hashdb_file *f, const void *data, size_t size,
 		     const struct fz_taker *t, struct fz_error *err)
 {
-	const uint8_t *end = (const uint8_t *)data + size;
-
-	/* jmp far 0xf000:..., then a date: 06/23/99 */
-	if (size < BIOS_MIN || size > BIOS_MAX || size & (size - 1) || end[-16] != 0xea ||
-	    end[-12] != 0xf0 || end[-13] || end[-9] != '/' || end[-6] != '/')
+	if (!fz_firmware_bios_end((const uint8_t *)data + size - FZ_FORMAT_TAIL, size))
 		return fz_fail(err, 0, "it begins with zeros and is no BIOS");
 	return take_raw(f, data, size, t, err);
 }

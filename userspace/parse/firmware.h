@@ -15,6 +15,7 @@ int fz_firmware_volumes(const struct fz_hashdb_file *f, const void *data, size_t
 
 /* Code that lies in memory as in the file: a PC's BIOS, an option ROM. */
 bool fz_firmware_bios_magic(const void *data, size_t size);
+bool fz_firmware_bios_end(const void *tail, size_t size);
 bool fz_firmware_rom_magic(const void *data, size_t size);
 int fz_firmware_bios(const struct fz_hashdb_file *f, const void *data, size_t size,
 		     const struct fz_taker *t, struct fz_error *err);

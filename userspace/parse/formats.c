@@ -69,13 +69,14 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 
 /* The first that fits. */
 static const struct fz_format formats[] = {
-	{ "ELF", fz_elf_magic, read_elf },
-	{ "Linux kernel", fz_kernel_magic, fz_kernel_read },	/* before PE: its EFI stub is one */
-	{ "packed module", fz_module_packed_magic, fz_module_packed_read },
-	{ "PE", fz_pe_magic, fz_firmware_pe },
-	{ "UEFI firmware", fz_fv_magic, fz_firmware_volumes },
-	{ "option ROM", fz_firmware_rom_magic, fz_firmware_rom },
-	{ "BIOS", fz_firmware_bios_magic, fz_firmware_bios },
+	{ "ELF", fz_elf_magic, NULL, read_elf },
+	/* Before PE: its EFI stub is one. */
+	{ "Linux kernel", fz_kernel_magic, NULL, fz_kernel_read },
+	{ "packed module", fz_module_packed_magic, NULL, fz_module_packed_read },
+	{ "PE", fz_pe_magic, NULL, fz_firmware_pe },
+	{ "UEFI firmware", fz_fv_magic, NULL, fz_firmware_volumes },
+	{ "option ROM", fz_firmware_rom_magic, NULL, fz_firmware_rom },
+	{ "BIOS", fz_firmware_bios_magic, fz_firmware_bios_end, fz_firmware_bios },
 };
 
 const struct fz_format *fz_format_of(const void *head, size_t size)

@@ -14,6 +14,7 @@
 #include "hashdb.h"
 
 #define FZ_FORMAT_HEAD	4096	/* bytes by which a kind is told, or the whole file */
+#define FZ_FORMAT_TAIL	16	/* bytes for ends() */
 #define FZ_FORMAT_MAX	FZ_ELF_MAX
 
 /* Who takes what a reader found. 1 = new, 0 = known before, or a negative errno. */
@@ -33,6 +34,11 @@ struct fz_taker {
 struct fz_format {
 	const char *name;
 	bool (*begins)(const void *head, size_t size);
+	/*
+	 * Where the beginning says little, or NULL: do the last FZ_FORMAT_TAIL bytes of
+	 * a file of @size fit, too? Who has the end at hand asks; else read() finds out.
+	 */
+	bool (*ends)(const void *tail, size_t size);
 	/*
 	 * Read the whole file at @data. @f has its path and package, all else is zero
 	 * or NULL; fill a copy of it and hand it to @t with the content that is mapped (the

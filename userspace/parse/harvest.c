@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "formats.h"
 #include "harvest.h"
@@ -29,10 +30,25 @@ enum fz_kind fz_kind_of(const void *head, size_t size)
 
 int fz_kind(int fd)
 {
-	char head[FZ_FORMAT_HEAD];
+	char head[FZ_FORMAT_HEAD], tail[FZ_FORMAT_TAIL];
 	ssize_t n = pread(fd, head, sizeof(head), 0);
+	const struct fz_format *format;
+	enum fz_kind kind;
+	struct stat st;
 
-	return n < 0 ? -errno : (int)fz_kind_of(head, n);
+	if (n < 0)
+		return -errno;
+	kind = fz_kind_of(head, n);
+	format = kind == FZ_KIND_FILE ? fz_format_of(head, n) : NULL;
+	if (!format || !format->ends)
+		return kind;
+	if (fstat(fd, &st))
+		return -errno;
+	/* begins() was given FZ_FORMAT_HEAD bytes: there is an end. */
+	n = pread(fd, tail, sizeof(tail), st.st_size - (off_t)sizeof(tail));
+	if (n < 0)
+		return -errno;
+	return n == sizeof(tail) && format->ends(tail, st.st_size) ? kind : FZ_KIND_OTHER;
 }
 
 int fz_buffer_room(struct fz_buffer *b, size_t more, struct fz_error *err)
