@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# uapi.sh - uapi/fitzroy.h is what was recorded (v1.layout), and the same for every reader: C11 and
+# C++17, 32 and 64 bits, gcc and clang; TAP
+#
+# Nothing is linked, so no 32-bit library is needed.
+set -u
+here=$(cd -- "$(dirname -- "$0")" && pwd)
+uapi=$(realpath -- "$here/../../uapi")
+tmp=$(mktemp -d)
+trap 'rm -rf -- "$tmp"' EXIT
+n=0 bad=0
+# The kernel's own headers, which for -m32 are of another package.
+system=/usr/include/$(gcc -print-multiarch)
+
+ok() # NAME COMMAND...
+{
+	local name=$1
+
+	shift
+	n=$((n + 1))
+	if "$@" >"$tmp/log" 2>&1; then
+		echo "ok $n - $name"
+	else
+		bad=1
+		echo "not ok $n - $name"
+		head -n 20 "$tmp/log" | sed 's/^/# /'
+	fi
+}
+
+# asserts LAYOUT: a program that compiles if the header is as recorded.
+asserts()
+{
+	echo '#include <fitzroy.h>'
+	echo '#include <fitzroy.h>'
+	echo '#include <stddef.h>'
+	awk '
+		BEGIN {
+			print "#ifdef __cplusplus"
+			print "#define SAME(x) static_assert(x, #x)"
+			print "#else"
+			print "#define SAME(x) _Static_assert(x, #x)"
+			print "#endif"
+		}
+		$1 == "FZ_DEVICE" {
+			printf "SAME(sizeof(FZ_DEVICE) == %d);\n", length($3) + 1
+			next
+		}
+		$2 == "=" { printf "SAME((unsigned long long)(%s) == %sULL);\n", $1, $3; next }
+		NF == 2 { printf "SAME(sizeof(struct %s) == %d);\n", $1, $2; next }
+		{
+			dot = index($1, ".")
+			s = substr($1, 1, dot - 1)
+			m = substr($1, dot + 1)
+			printf "SAME(offsetof(struct %s, %s) == %d);\n", s, m, $2
+			printf "SAME(sizeof(((struct %s *)0)->%s) == %d);\n", s, m, $3
+		}' "$1"
+}
+
+compile() # COMPILER STANDARD LANGUAGE BITS FILE
+{
+	"$1" "-std=$2" -x "$3" "-m$4" -Wall -Wextra -Wpedantic -Werror -ffreestanding -fsyntax-only \
+		-I"$uapi" -isystem "$system" "$5"
+}
+
+refused()
+{
+	! "$@"
+}
+
+grep -v '^#' "$here/v1.layout" >"$tmp/v1"
+"$here/layout" >"$tmp/now"
+ok "what the header has is what was recorded, no more and no less" diff "$tmp/v1" "$tmp/now"
+asserts "$tmp/v1" >"$tmp/same.c"
+# As wide as it was, and one member moved.
+sed 's/^fz_rec\.rip 40 8/fz_rec.rip 44 8/' "$tmp/v1" >"$tmp/moved"
+asserts "$tmp/moved" >"$tmp/moved.c"
+for cc in gcc:c11:c g++:c++17:c++ clang-14:c11:c clang++-14:c++17:c++; do
+	IFS=: read -r program standard language <<<"$cc"
+	for bits in 32 64; do
+		ok "$program $standard -m$bits: builds alone and twice, with the recorded layout" \
+			compile "$program" "$standard" "$language" $bits "$tmp/same.c"
+		ok "$program $standard -m$bits: another layout would be seen" \
+			refused compile "$program" "$standard" "$language" $bits "$tmp/moved.c"
+	done
+done
+echo "1..$n"
+exit $bad
