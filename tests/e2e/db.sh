@@ -94,6 +94,10 @@ i = json.load(open(sys.argv[1]))
 assert i["bytes"] == os.path.getsize(sys.argv[2]) and i["schema"] == 2, i
 assert i["packages"] == int(sys.argv[3]) and i["bytes_per_page"] < 66, i
 assert len(open(sys.argv[1]).read().splitlines()) == 1
+for by in "kinds", "architectures":
+    assert sum(k["files"] for k in i[by].values()) == i["files"], i
+    assert sum(k["pages"] for k in i[by].values()) == i["pages"], i
+assert i["kinds"]["elf"]["files"] and i["architectures"]["amd64"]["runs"], i
 PY
 ok $? "info --json agrees with the file, and a page takes less than 66 bytes, in small files"
 

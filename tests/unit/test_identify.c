@@ -17,6 +17,8 @@ static const struct fake_file files[] = {
 	{ "/usr/bin/dir", "core", "1", 8, true, 1, 0x1000, 2, { 80, 81 } },
 	{ "/usr/bin/ls", "core", "1", 9, true, 1, 0x1000, 2, { 80, 81 } },
 	{ "/usr/bin/evil", "evil", "1", 7, true, 1, 0x1000, 1, { 666 } },
+	/* Code of ARM: its last page is alpha's first, its first two nobody else's. */
+	{ "/arm/bin/cat", "arm", "1", 10, true, 4, 0x4000, 3, { 30, 31, 10 } },
 };
 
 #define BASE	0x7f0000000000ULL
@@ -95,6 +97,34 @@ static void test_unique(void)
 	ok(r->classes[p->classes[0]].nmembers == 2 && !strcmp(path(&r->frames[0]),
 	   "/usr/bin/alpha"), "the packaged path names it, the copy is an alias");
 	ok(r->vms[0].frames == 3 && r->vms[0].known == 3, "the counts");
+	end();
+}
+
+/* Whatever ran, ran on x86. */
+static void test_foreign(void)
+{
+	uint32_t classes[FZ_REFS_MAX];
+
+	begin();
+	exec(0x1000, BASE + 0x4000, 30);
+	exec(0x1000, BASE + 0x5000, 31);
+	settle();
+	ok(r->frames[0].verdict == FZ_VERDICT_UNKNOWN && !r->nprograms && r->vms[0].unknown == 2,
+	   "pages that only code of another architecture has: unknown");
+	exec(0x1000, BASE + 0x6000, 10);
+	exec(0x2000, BASE + 0x4000, 10);
+	exec(0x2000, BASE + 0x5000, 31);
+	make_exec(1, 0x1000, BASE + 0x5000, 31);
+	make_changed(100);
+	fz_identify_add(id, &made.rec, &err);
+	settle();
+	ok(is(3, FZ_VERDICT_KNOWN, "/usr/bin/alpha", 4) &&
+	   fz_frame_classes(r, &r->frames[3], classes) == 1,
+	   "a page that it shares with a file of x86 is that one's");
+	ok(!program("/arm/bin/cat", FZ_VERDICT_KNOWN) &&
+	   !program("/arm/bin/cat", FZ_VERDICT_MODIFIED) &&
+	   r->frames[4].verdict == FZ_VERDICT_UNKNOWN && r->frames[5].verdict == FZ_VERDICT_UNKNOWN,
+	   "nor is a changed page one of its");
 	end();
 }
 
@@ -403,8 +433,9 @@ static void test_counting(void)
 
 int main(void)
 {
-	plan(4 + 9 + 2 + 2 + 1 + 5 + 9 + 4 + 7 + 2);
+	plan(4 + 3 + 9 + 2 + 2 + 1 + 5 + 9 + 4 + 7 + 2);
 	test_unique();
+	test_foreign();
 	test_shared();
 	test_spanning();
 	test_same_page_twice();

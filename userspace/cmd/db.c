@@ -11,15 +11,10 @@
 #include "hashdb.h"
 #include "hashdb_write.h"
 #include "options.h"
-
-static void print_hex(char *to, const uint8_t *data, size_t len)
-{
-	for (; len--; data++, to += 2)
-		sprintf(to, "%02x", *data);
-}
+#include "text.h"
 
 /* One object on one line. */
-static int print_json(json_t *object)
+int db_print_json(json_t *object)
 {
 	int ret = object ? json_dumpf(object, stdout, JSON_COMPACT) : -1;
 
@@ -35,43 +30,19 @@ static int open_db(struct fz_hashdb **db, const char *path)
 	return fz_hashdb_open(db, path, &err) ? trouble("%s", err.text) : EXIT_DONE;
 }
 
-static int info(const char *path, bool json)
-{
-	struct fz_hashdb_info i;
-	struct fz_hashdb *db;
-	char digest[33];
-	double each;
-
-	if (open_db(&db, path))
-		return EXIT_TROUBLE;
-	fz_hashdb_info(db, &i);
-	fz_hashdb_close(db);
-	print_hex(digest, i.digest, sizeof(i.digest));
-	each = i.pages ? (double)i.bytes / i.pages : 0;
-	if (json)
-		return finish_stdout(print_json(json_pack("{ss si sI sI sI sI sf ss}",
-			"path", path, "schema", (int)i.schema, "files", (json_int_t)i.files,
-			"pages", (json_int_t)i.pages, "packages", (json_int_t)i.packages,
-			"bytes", (json_int_t)i.bytes, "bytes_per_page", each,
-			"digest", digest)));
-	printf("database  %s\nschema    %u\nfiles     %u\npages     %" PRIu64 "\n"
-	       "packages  %u\nbytes     %" PRIu64 " (%.1f a page)\ndigest    %s\n",
-	       path, i.schema, i.files, i.pages, i.packages, i.bytes, each, digest);
-	return finish_stdout(EXIT_DONE);
-}
-
 static int list_json(uint32_t id, const struct fz_hashdb_file *f)
 {
 	char sha256[65];
 
-	print_hex(sha256, f->sha256, sizeof(f->sha256));
-	return print_json(json_pack("{sI ss ss ss ss ss ss ss ss sI sI sb sI sb}",
+	fz_text_hex(f->sha256, sizeof(f->sha256), sha256);
+	return db_print_json(json_pack("{sI ss ss ss ss ss ss ss ss sI sI sb sI sb ss sb}",
 		"id", (json_int_t)id, "path", f->path, "package", f->package,
 		"source", f->source, "version", f->version,
 		"source_version", f->source_version, "arch", f->arch,
 		"build_id", f->build_id, "sha256", sha256, "bytes", (json_int_t)f->bytes,
 		"pages", (json_int_t)f->pages_total, "pie", f->pie,
-		"machine", (json_int_t)f->machine, "is64", f->is64));
+		"machine", (json_int_t)f->machine, "is64", f->is64,
+		"kind", db_kind_name(f->kind), "runs", !fz_hashdb_foreign(f)));
 }
 
 static const char *dash(const char *s)
@@ -241,7 +212,7 @@ static int run(int verb, const char *db, bool json, int n, char **args)
 	case ADD:
 		return db_add(db, n, args);
 	case INFO:
-		return info(db, json);
+		return db_info(db, json);
 	case LIST:
 		return list(db, json, args[0]);
 	case REMOVE:

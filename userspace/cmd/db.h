@@ -3,10 +3,22 @@
 #ifndef FZ_CMD_DB_H
 #define FZ_CMD_DB_H
 
+#include <jansson.h>
+#include <stdbool.h>
+
 /* Add @n paths to the database at @db; return the exit code. */
 int db_add(const char *db, int n, char **paths);
 
+/* What is in it, by kind and architecture. */
+int db_info(const char *db, bool json);
+
 /* "db cve": argv[0] is its own name. */
 int db_cve(int argc, char **argv);
+
+/* Print @object, which is freed, on a line. An exit code. */
+int db_print_json(json_t *object);
+
+/* Of enum fz_hashdb_kind, one word. */
+const char *db_kind_name(unsigned int kind);
 
 #endif

@@ -27,6 +27,8 @@ int fz_image_class(struct fz_identify *id, struct fz_images *im, uint32_t class,
 	if (c->looked)
 		return c->relocated;
 	c->looked = true;
+	if (fz_hashdb_foreign(f))
+		return 0;
 	c->file = id->file_ids[id->r.classes[class].file];
 	if (f->kind == FZ_FILE_FIRMWARE && f->nsegments == 1) {
 		c->image.bytes = f->segments[0].pages * FZ_PAGE_SIZE;

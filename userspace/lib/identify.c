@@ -179,7 +179,7 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 		   struct fz_error *err)
 {
 	struct fz_hashdb_ref refs[FZ_REFS_MAX];
-	size_t n = 0, have, i;
+	size_t n = 0, have, mine = 0, i;
 	int ret;
 
 	if (c->broken)
@@ -194,11 +194,15 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 	if (!c->candidates)
 		return OUT_OF_MEMORY(err);
 	for (i = 0; i < have; i++) {
-		ret = fz_identify_file(id, refs[i].file, &c->candidates[i].class, err);
+		uint32_t class;
+
+		ret = fz_identify_file(id, refs[i].file, &class, err);
 		if (ret)
 			return ret;
-		c->candidates[i].page = refs[i].page;
+		if (!fz_hashdb_foreign(class_file(&id->r, class)))
+			c->candidates[mine++] = (struct fz_candidate){ class, refs[i].page };
 	}
+	have = mine;
 	qsort(c->candidates, have, sizeof(*c->candidates), by_class_page);
 	for (i = 0; i < have; i++)
 		if (!i || by_class_page(&c->candidates[i], &c->candidates[c->ncandidates - 1]))
