@@ -74,7 +74,7 @@ static void undo(const uint8_t *sites, size_t len, bool functions)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fz_sites_blob kept = { 0 };
+	struct fz_unpacked kept = { 0 };
 	struct fz_export *exports = NULL;
 	uint32_t *functions = NULL, page;
 	struct fz_error err = { "" };
@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fz_export_find(exports, m, 16);
 	free(functions);
 	free(exports);
-	free(kept.data);
+	fz_unpacked_free(&kept);
 	free(packed);
 	return 0;
 }

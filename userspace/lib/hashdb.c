@@ -56,12 +56,12 @@ static int next(struct fz_hashdb *db, struct fz_db_page *rec, struct fz_error *e
 	return take(db, MDB_NEXT_DUP, &k, &v, rec, err);
 }
 
-int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
-		     struct fz_hashdb_ref *refs, size_t max, size_t *n,
-		     bool *forged, struct fz_error *err)
+int fz_hashdb_lookup_by(struct fz_hashdb *db, uint64_t xxh64, const uint8_t *sha256,
+			const void *page, struct fz_hashdb_ref *refs, size_t max, size_t *n,
+			bool *forged, struct fz_error *err)
 {
 	struct fz_db_page want = { .xxh64 = htobe64(xxh64) }, rec;
-	uint8_t sha256[32];
+	uint8_t own[32];
 	int ret;
 
 	*n = 0;
@@ -70,8 +70,11 @@ int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
 	if (ret <= 0 || rec.xxh64 != want.xxh64)
 		return ret < 0 ? ret : 0;
 
-	if (!EVP_Digest(page, PAGE, sha256, NULL, EVP_sha256(), NULL))
-		return fz_fail(err, -EIO, "libcrypto cannot compute SHA-256");
+	if (!sha256) {
+		if (!EVP_Digest(page, PAGE, own, NULL, EVP_sha256(), NULL))
+			return fz_fail(err, -EIO, "libcrypto cannot compute SHA-256");
+		sha256 = own;
+	}
 	memcpy(want.sha128, sha256, sizeof(want.sha128));
 	if (memcmp(rec.sha128, want.sha128, sizeof(want.sha128)))
 		ret = seek(db, &want, &rec, err);

@@ -116,10 +116,19 @@ int fz_hashdb_check(struct fz_hashdb *db, struct fz_error *err);
  * Pages that many files have in common (padding, zeros, start-up code) are
  * stored like all others: @n tells. Few references do not make a page evidence,
  * though, if it has next to no content of its own; see fz_hashdb_content().
+ *
+ * @sha256: of @page, from a caller that has it; or NULL.
  */
-int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
-		     struct fz_hashdb_ref *refs, size_t max, size_t *n,
-		     bool *forged, struct fz_error *err);
+int fz_hashdb_lookup_by(struct fz_hashdb *db, uint64_t xxh64, const uint8_t *sha256,
+			const void *page, struct fz_hashdb_ref *refs, size_t max, size_t *n,
+			bool *forged, struct fz_error *err);
+
+static inline int fz_hashdb_lookup(struct fz_hashdb *db, uint64_t xxh64, const void *page,
+				   struct fz_hashdb_ref *refs, size_t max, size_t *n,
+				   bool *forged, struct fz_error *err)
+{
+	return fz_hashdb_lookup_by(db, xxh64, NULL, page, refs, max, n, forged, err);
+}
 
 /* Describe file @id. The caller frees it with fz_hashdb_file_free(). -ENOENT. */
 int fz_hashdb_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,

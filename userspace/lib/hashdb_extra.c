@@ -36,37 +36,13 @@ int fz_hashdb_extra(struct fz_hashdb *db, uint32_t id, uint32_t blob, uint32_t i
 	return 1;
 }
 
-/* Have chunk @index of file @id in db->chunk. -ENOENT: there is none. */
-static int load_chunk(struct fz_hashdb *db, uint32_t id, uint32_t index, struct fz_error *err)
-{
-	struct fz_db_extra key = extra_key(id, FZ_BLOB_PAGES, index);
-	const void *data;
-	size_t len, n;
-	int ret;
-
-	if (db->chunk_pages && !memcmp(&key, &db->chunk_key, sizeof(key)))
-		return 0;
-	ret = fz_hashdb_extra(db, id, FZ_BLOB_PAGES, index, &data, &len, err);
-	if (ret <= 0)
-		return ret ? ret : fz_fail(err, -ENOENT, "file %u has no contents", id);
-	if (!db->chunk)
-		db->chunk = malloc(CHUNK);
-	if (!db->chunk)
-		return fz_fail(err, -ENOMEM, "out of memory");
-	db->chunk_pages = 0;
-	n = ZSTD_decompress(db->chunk, CHUNK, data, len);
-	if (ZSTD_isError(n) || !n || n % PAGE)
-		return fz_db_broken(err, db->path, "contents of file", id);
-	db->chunk_key = key;
-	db->chunk_pages = n / PAGE;
-	return 0;
-}
-
 int fz_hashdb_page(struct fz_hashdb *db, uint32_t id, uint32_t pageno, void *page,
 		   struct fz_error *err)
 {
 	struct fz_hashdb_file f;
+	const uint8_t *chunk;
 	int64_t index;
+	size_t len;
 	int ret;
 
 	ret = fz_db_get_file(db, id, &f, NULL, err);
@@ -76,14 +52,57 @@ int fz_hashdb_page(struct fz_hashdb *db, uint32_t id, uint32_t pageno, void *pag
 	fz_hashdb_file_free(&f);
 	if (index < 0)
 		return fz_fail(err, -ENOENT, "page %u of file %u is not executable", pageno, id);
-	ret = load_chunk(db, id, index / FZ_DB_CONTENTS, err);
-	if (ret)
-		return ret;
+	ret = fz_unpacked_get(&db->contents, db, id, FZ_BLOB_PAGES, index / FZ_DB_CONTENTS, CHUNK,
+			      &chunk, &len, err);
+	if (!ret)
+		return fz_fail(err, -ENOENT, "file %u has no contents", id);
 	index %= FZ_DB_CONTENTS;
-	if ((size_t)index >= db->chunk_pages)
+	if (ret == -EBADMSG || (ret > 0 && (len % PAGE || (size_t)index >= len / PAGE)))
 		return fz_db_broken(err, db->path, "contents of file", id);
-	memcpy(page, db->chunk + index * PAGE, PAGE);
+	if (ret < 0)
+		return ret;
+	memcpy(page, chunk + index * PAGE, PAGE);
 	return 0;
+}
+
+/*
+ * A page is asked about at each place where its anchor may be, and has one at most: so
+ * nearly all answers are no. A bit for each anchor's hash, a tenth of them set or fewer,
+ * gives most of these without a search.
+ */
+static int note_anchors(struct fz_hashdb *db, struct fz_error *err)
+{
+	struct fz_db_anchor rec;
+	uint64_t bits = 1 << 12, *maybe;
+	MDB_stat st;
+	MDB_val k, v;
+	int rc = mdb_stat(db->txn, db->dbi[FZ_DB_ANCHORS], &st);
+
+	if (rc)
+		return fz_db_mdb(err, db->path, rc);
+	while (bits / 10 < st.ms_entries)
+		bits *= 2;
+	maybe = calloc(bits / 64, sizeof(*maybe));
+	if (!maybe)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	for (rc = mdb_cursor_get(db->anchors, &k, &v, MDB_FIRST); !rc;
+	     rc = mdb_cursor_get(db->anchors, &k, &v, MDB_NEXT)) {
+		uint64_t bit;
+
+		if (v.mv_size != sizeof(rec))
+			break;
+		memcpy(&rec, v.mv_data, sizeof(rec));
+		bit = be64toh(rec.hash) & (bits - 1);
+		maybe[bit / 64] |= 1ULL << bit % 64;
+	}
+	if (rc == MDB_NOTFOUND) {
+		db->maybe = maybe;
+		db->maybe_mask = bits - 1;
+		return 0;
+	}
+	free(maybe);
+	return rc ? fz_db_mdb(err, db->path, rc) :
+		    fz_db_broken(err, db->path, "size of an anchor", v.mv_size);
 }
 
 int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref *refs, size_t max,
@@ -91,9 +110,17 @@ int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref 
 {
 	struct fz_db_anchor want = { .hash = htobe64(hash) }, rec;
 	MDB_cursor_op op = MDB_GET_BOTH_RANGE;
+	uint64_t bit;
 	uint32_t zero = 0;
 	int rc;
 
+	*n = 0;
+	rc = db->maybe ? 0 : note_anchors(db, err);
+	if (rc)
+		return rc;
+	bit = hash & db->maybe_mask;
+	if (!(db->maybe[bit / 64] >> bit % 64 & 1))
+		return 0;
 	for (*n = 0; ; op = MDB_NEXT_DUP) {
 		MDB_val k = { sizeof(zero), &zero }, v = { sizeof(want), &want };
 

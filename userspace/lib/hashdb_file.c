@@ -299,7 +299,8 @@ void fz_hashdb_close(struct fz_hashdb *db)
 	if (db->env)
 		mdb_env_close(db->env);
 	free(db->path);
-	free(db->chunk);
+	fz_unpacked_free(&db->contents);
+	free(db->maybe);
 	free(db);
 }
 

@@ -29,6 +29,7 @@
 #include <endian.h>
 #include <lmdb.h>
 #include "hashdb.h"
+#include "unpacked.h"
 
 #define FZ_DB_SCHEMA	2
 #define FZ_DB_MAGIC	"FitzRoy known db"
@@ -114,9 +115,9 @@ struct fz_hashdb {
 	MDB_txn *txn;
 	MDB_dbi dbi[FZ_DB_TABLES];
 	MDB_cursor *pages, *anchors;
-	uint8_t *chunk;		/* of contents, the last that was asked for */
-	struct fz_db_extra chunk_key;
-	size_t chunk_pages;
+	struct fz_unpacked contents;
+	uint64_t *maybe;	/* of anchors: a clear bit says that there is none */
+	uint64_t maybe_mask;
 	char *path;
 	struct fz_hashdb_info info;
 	uint32_t packages;	/* their ids are 1 to this; info counts those with a name */

@@ -51,7 +51,7 @@ struct state {
 	size_t nbases, bases_cap;
 	struct memo *memos;		/* by content */
 	size_t nmemos;
-	struct fz_sites_blob blob;
+	struct fz_unpacked sites;
 	struct fz_modules *modules;
 };
 
@@ -68,7 +68,7 @@ static void free_state(void *p)
 	free(s->kernels);
 	free(s->bases);
 	free(s->memos);
-	free(s->blob.data);
+	fz_unpacked_free(&s->sites);
 	fz_modules_free(s->modules);
 	free(s);
 }
@@ -147,7 +147,7 @@ static int try_page(struct fz_identify *id, struct state *s, struct kernel *k, u
 	struct fz_undo u = { .delta = delta, .vaddr = k->base + (uint64_t)pageno * FZ_PAGE_SIZE,
 			     .target = is_function, .target_part = is_function_part, .ctx = k };
 
-	return fz_undo_confirmed(id, &s->blob, k->file, pageno, &u, have, want, undone, err);
+	return fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone, err);
 }
 
 /* ------------------------------------------------------------------ decisions */

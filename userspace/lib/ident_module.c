@@ -49,7 +49,7 @@ struct fz_modules {
 	size_t ninstances, instances_cap;
 	struct memo *memos;		/* by content */
 	size_t nmemos;
-	struct fz_sites_blob blob;
+	struct fz_unpacked sites;
 };
 
 struct fz_modules *fz_modules_new(void)
@@ -71,7 +71,7 @@ void fz_modules_free(struct fz_modules *m)
 	free(m->modules);
 	free(m->instances);
 	free(m->memos);
-	free(m->blob.data);
+	fz_unpacked_free(&m->sites);
 	free(m);
 }
 
@@ -156,7 +156,7 @@ int fz_modules_add(struct fz_modules *m, struct fz_hashdb *db, uint32_t file,
 	return 0;
 }
 
-int fz_undo_confirmed(struct fz_identify *id, struct fz_sites_blob *blob, uint32_t file,
+int fz_undo_confirmed(struct fz_identify *id, struct fz_unpacked *kept, uint32_t file,
 		      uint32_t pageno, const struct fz_undo *u, const uint8_t *have, uint8_t *want,
 		      uint8_t *undone, struct fz_error *err)
 {
@@ -168,7 +168,7 @@ int fz_undo_confirmed(struct fz_identify *id, struct fz_sites_blob *blob, uint32
 
 	ret = fz_hashdb_page(id->db, file, pageno, want, err);
 	if (!ret)
-		ret = fz_sites_find(id->db, blob, file, pageno, &sites, &len, err);
+		ret = fz_sites_find(id->db, kept, file, pageno, &sites, &len, err);
 	if (ret)
 		return ret;
 	memcpy(undone, have, FZ_PAGE_SIZE);
@@ -323,7 +323,7 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 	/* All addresses as they are: the delta is in @vaddr. */
 	struct fz_undo u = { .vaddr = base + (uint64_t)page * FZ_PAGE_SIZE, .target = function,
 			     .symbol = symbol, .ctx = &a };
-	int ret = fz_undo_confirmed(id, &m->blob, m->modules[i->module].file, page, &u,
+	int ret = fz_undo_confirmed(id, &m->sites, m->modules[i->module].file, page, &u,
 				    id->r.contents[f->content].page, want, undone, err);
 
 	*missing = a.missing;

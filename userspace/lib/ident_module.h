@@ -26,7 +26,7 @@ int fz_modules_settle(struct fz_identify *id, struct fz_modules *m,
 		      const struct fz_kernel_view *kernel, struct fz_error *err);
 
 /* Undo @u in @have as page @pageno of @file: 1 if SHA-256 confirms it. */
-int fz_undo_confirmed(struct fz_identify *id, struct fz_sites_blob *blob, uint32_t file,
+int fz_undo_confirmed(struct fz_identify *id, struct fz_unpacked *kept, uint32_t file,
 		      uint32_t pageno, const struct fz_undo *u, const uint8_t *have, uint8_t *want,
 		      uint8_t *undone, struct fz_error *err);
 /* Functions of @file (FZ_BLOB_KERNEL, index 0): offsets, ascending. */

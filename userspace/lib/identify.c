@@ -5,6 +5,7 @@
 #include "identify_priv.h"
 
 #define OUT_OF_MEMORY(err) fz_fail(err, -ENOMEM, "out of memory")
+#define WAYS		4	/* places in the cache where a content can be */
 
 int fz_identify_new(struct fz_identify **out, struct fz_hashdb *db, struct fz_error *err)
 {
@@ -12,6 +13,11 @@ int fz_identify_new(struct fz_identify **out, struct fz_hashdb *db, struct fz_er
 
 	if (!id)
 		return OUT_OF_MEMORY(err);
+	id->sha = EVP_MD_CTX_new();
+	if (!id->sha || !EVP_DigestInit_ex2(id->sha, EVP_sha256(), NULL)) {
+		fz_identify_free(id);
+		return fz_fail(err, -ENOMEM, "SHA-256 is not available");
+	}
 	id->db = db;
 	*out = id;
 	return 0;
@@ -26,6 +32,7 @@ void fz_identify_free(struct fz_identify *id)
 	for (i = 0; fz_oracles[i]; i++)
 		if (id->oracle_state[i])
 			fz_oracles[i]->free(id->oracle_state[i]);
+	EVP_MD_CTX_free(id->sha);
 	fz_identify_ungroup(id);
 	fz_unseen_free(id);
 	fz_generators_free(id);
@@ -184,7 +191,8 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 
 	if (c->broken)
 		return 0;
-	ret = fz_hashdb_lookup(id->db, c->xxh64, page, refs, FZ_REFS_MAX, &n, &c->forged, err);
+	ret = fz_hashdb_lookup_by(id->db, c->xxh64, c->sha, page, refs, FZ_REFS_MAX, &n, &c->forged,
+				  err);
 	if (ret <= 0)
 		return ret;
 	c->weight = fz_hashdb_content(page);
@@ -210,31 +218,51 @@ static int look_up(struct fz_identify *id, struct fz_content *c, const void *pag
 	return 0;
 }
 
+/* One of the WAYS places where a content of this hash may be. */
+static struct fz_cached *cache_slot(const struct fz_identify *id, uint64_t xxh64, unsigned int way)
+{
+	return &id->cached[(xxh64 >> way * 16) % FZ_CACHE_PAGES];
+}
+
 /*
  * Most captures repeat what some VM ran before. To compare 4096 bytes is far faster than
  * their SHA-256, and as sure; XXH64 alone would not be.
  */
 static bool cached(const struct fz_identify *id, const struct fz_rec *rec, uint32_t *at)
 {
-	const struct fz_cached *k = id->cached ? &id->cached[rec->hash % FZ_CACHE_PAGES] : NULL;
+	unsigned int way;
 
-	if (!k || !k->page || k->xxh64 != rec->hash ||
-	    memcmp(k->page, fz_rec_page(rec), FZ_PAGE_SIZE))
-		return false;
-	*at = k->at;
-	return true;
+	for (way = 0; id->cached && way < WAYS; way++) {
+		const struct fz_cached *k = cache_slot(id, rec->hash, way);
+
+		if (!k->page)
+			break;		/* ways are filled in order */
+		if (k->xxh64 != rec->hash || memcmp(k->page, fz_rec_page(rec), FZ_PAGE_SIZE))
+			continue;
+		*at = k->at;
+		return true;
+	}
+	return false;
 }
 
 /* Without memory for it all is as before, only slower. */
 static void cache(struct fz_identify *id, const struct fz_rec *rec, uint32_t at)
 {
 	struct fz_cached *k;
+	unsigned int way;
 
 	if (!id->cached)
 		id->cached = calloc(FZ_CACHE_PAGES, sizeof(*id->cached));
 	if (!id->cached)
 		return;
-	k = &id->cached[rec->hash % FZ_CACHE_PAGES];
+	for (way = 0; way < WAYS; way++) {
+		k = cache_slot(id, rec->hash, way);
+		if (!k->page)
+			break;
+	}
+	/* All taken: any one of them goes, so that part of what comes in turn stays. */
+	if (way == WAYS)
+		k = cache_slot(id, rec->hash, id->r.records % WAYS);
 	if (!k->page)
 		k->page = malloc(FZ_PAGE_SIZE);
 	if (!k->page)
@@ -252,7 +280,9 @@ static int take_content(struct fz_identify *id, const struct fz_rec *rec, uint32
 	size_t it;
 	int ret;
 
-	if (!EVP_Digest(page, FZ_PAGE_SIZE, c.sha, NULL, EVP_sha256(), NULL))
+	if (!EVP_DigestInit_ex2(id->sha, NULL, NULL) ||
+	    !EVP_DigestUpdate(id->sha, page, FZ_PAGE_SIZE) ||
+	    !EVP_DigestFinal_ex(id->sha, c.sha, NULL))
 		return fz_fail(err, -ENOMEM, "SHA-256 is not available");
 	c.broken = XXH64(page, FZ_PAGE_SIZE, 0) != rec->hash;
 	id->r.broken += c.broken;

@@ -21,6 +21,7 @@
 #ifndef FZ_IDENTIFY_PRIV_H
 #define FZ_IDENTIFY_PRIV_H
 
+#include <openssl/types.h>
 #include "identify.h"
 #include "table.h"
 
@@ -35,6 +36,7 @@ struct fz_identify {
 	struct fz_index by_id, by_sha, by_content, by_frame, by_vm;
 	size_t mixed_cap, drifted_cap, audited_cap, findings_cap;
 	struct fz_index by_mixed, by_since, by_audited;
+	EVP_MD_CTX *sha;
 	/* Contents seen lately, of all VMs, told by themselves. */
 	struct fz_cached {
 		uint64_t xxh64;

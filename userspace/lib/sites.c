@@ -302,60 +302,30 @@ bool fz_sites_anchor(struct fz_sites *s, const uint8_t *image, uint32_t page, ui
 	return true;
 }
 
-static int unpack(struct fz_hashdb *db, struct fz_sites_blob *blob, uint32_t file, uint32_t index,
-		  struct fz_error *err)
-{
-	unsigned long long size;
-	const void *data;
-	uint8_t *p;
-	size_t len;
-	int ret;
-
-	if (blob->valid && blob->file == file && blob->index == index)
-		return 0;
-	blob->valid = false;
-	blob->len = 0;
-	ret = fz_hashdb_extra(db, file, FZ_BLOB_SITES, index, &data, &len, err);
-	if (ret < 0)
-		return ret;
-	if (ret) {
-		size = ZSTD_getFrameContentSize(data, len);
-		if (size > BLOB_MAX)
-			goto broken;
-		p = realloc(blob->data, size + !size);
-		if (!p)
-			return fz_fail(err, -ENOMEM, "out of memory");
-		blob->data = p;
-		len = ZSTD_decompress(p, size, data, len);
-		if (ZSTD_isError(len) || len != size ||
-		    len < (FZ_SITES_CHUNK + 1) * sizeof(uint32_t))
-			goto broken;
-		blob->len = len;
-	}
-	blob->file = file;
-	blob->index = index;
-	blob->valid = true;
-	return 0;
-broken:
-	return fz_fail(err, -EBADMSG, "the database is damaged (sites of file %u); build it anew",
-		       file);
-}
-
-int fz_sites_find(struct fz_hashdb *db, struct fz_sites_blob *blob, uint32_t file, uint32_t page,
+int fz_sites_find(struct fz_hashdb *db, struct fz_unpacked *kept, uint32_t file, uint32_t page,
 		  const uint8_t **sites, size_t *len, struct fz_error *err)
 {
 	uint32_t starts[2];
-	int ret = unpack(db, blob, file, page / FZ_SITES_CHUNK, err);
+	const uint8_t *data;
+	size_t n;
+	int ret;
 
 	*sites = NULL;
 	*len = 0;
-	if (ret || !blob->len)
+	ret = fz_unpacked_get(kept, db, file, FZ_BLOB_SITES, page / FZ_SITES_CHUNK, BLOB_MAX, &data,
+			      &n, err);
+	if (!ret)
+		return 0;
+	if (ret > 0 && n >= (FZ_SITES_CHUNK + 1) * sizeof(uint32_t)) {
+		memcpy(starts, data + page % FZ_SITES_CHUNK * sizeof(*starts), sizeof(starts));
+		if (starts[0] <= starts[1] && starts[1] <= n) {
+			*sites = data + starts[0];
+			*len = starts[1] - starts[0];
+			return 0;
+		}
+	}
+	if (ret < 0 && ret != -EBADMSG)
 		return ret;
-	memcpy(starts, blob->data + page % FZ_SITES_CHUNK * sizeof(*starts), sizeof(starts));
-	if (starts[0] > starts[1] || starts[1] > blob->len)
-		return fz_fail(err, -EBADMSG,
-			       "the database is damaged (sites of file %u); build it anew", file);
-	*sites = blob->data + starts[0];
-	*len = starts[1] - starts[0];
-	return 0;
+	return fz_fail(err, -EBADMSG, "the database is damaged (sites of file %u); build it anew",
+		       file);
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include "error.h"
 #include "hashdb.h"
+#include "unpacked.h"
 
 #define FZ_UNDO_PAGE	4096
 #define FZ_SITES_CHUNK	64	/* pages in one FZ_BLOB_SITES blob: zstd of what they have */
@@ -124,16 +125,8 @@ struct fz_undo {
 int fz_undo(const uint8_t *sites, size_t len, const uint8_t original[FZ_UNDO_PAGE],
 	    const struct fz_undo *u, uint8_t page[FZ_UNDO_PAGE]);
 
-/* A blob of sites, unpacked. Start from zeros; free(@data). */
-struct fz_sites_blob {
-	uint32_t file, index;
-	bool valid;
-	uint8_t *data;
-	size_t len;
-};
-
-/* Find the sites of page @page of file @file; none if @len is 0. */
-int fz_sites_find(struct fz_hashdb *db, struct fz_sites_blob *blob, uint32_t file, uint32_t page,
+/* Find the sites of page @page of file @file; none if @len is 0. They stay in @kept. */
+int fz_sites_find(struct fz_hashdb *db, struct fz_unpacked *kept, uint32_t file, uint32_t page,
 		  const uint8_t **sites, size_t *len, struct fz_error *err);
 
 #endif
