@@ -56,7 +56,7 @@ struct fz_identify {
 	struct fz_index by_written;
 	fz_page_source source;
 	void *source_arg;
-	void *oracle_state[4];		/* FZ_ORACLES at most */
+	void *oracle_state[8];		/* FZ_ORACLES at most */
 };
 
 struct fz_oracle {
@@ -69,6 +69,8 @@ struct fz_oracle {
 /* oracles.c: those there are, NULL at the end. */
 extern const struct fz_oracle *const fz_oracles[];
 extern const struct fz_oracle fz_oracle_pe;
+/* ident_moved.c: a BIOS that moves itself. */
+extern const struct fz_oracle fz_oracle_moved;
 
 /* ident_kernel.c: the Linux kernel. */
 extern const struct fz_oracle fz_oracle_kernel;

@@ -5,6 +5,7 @@
 const struct fz_oracle *const fz_oracles[] = {
 	&fz_oracle_pe,
 	&fz_oracle_kernel,
+	&fz_oracle_moved,
 	NULL
 };
 

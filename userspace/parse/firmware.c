@@ -9,6 +9,7 @@
 #include <string.h>
 #include "firmware.h"
 #include "fv.h"
+#include "moved.h"
 #include "pe.h"
 #include "reloc.h"
 
@@ -265,13 +266,12 @@ int fz_firmware_pe(const struct fz_hashdb_file *f, const void *data, size_t size
 
 /* --------------------------------------------------------------- firmware images */
 
-/* All of it, as it is. */
-static int take_raw(const struct fz_hashdb_file *given, const void *data, size_t size,
-		    const struct fz_taker *t, struct fz_error *err)
+/* All of it, as it is. 1, or 0 if it was known before. */
+static int put_raw(const struct fz_hashdb_file *given, const void *data, size_t size,
+		   const struct fz_taker *t, struct fz_error *err)
 {
 	struct fz_hashdb_segment segment = { .pages = (size + PAGE - 1) / PAGE };
 	struct fz_hashdb_file f = *given;
-	int ret;
 
 	f.kind = FZ_FILE_FIRMWARE;
 	f.flags = FZ_FILE_STORED;
@@ -280,7 +280,14 @@ static int take_raw(const struct fz_hashdb_file *given, const void *data, size_t
 	f.segments = &segment;
 	if (!f.arch)
 		f.arch = "amd64";
-	ret = t->take(t->ctx, &f, data, size, err);
+	return t->take(t->ctx, &f, data, size, err);
+}
+
+static int take_raw(const struct fz_hashdb_file *given, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err)
+{
+	int ret = put_raw(given, data, size, t, err);
+
 	return ret < 0 ? ret : 1;
 }
 
@@ -307,9 +314,28 @@ bool fz_firmware_bios_end(const void *tail, size_t size)
 int fz_firmware_bios(const struct fz_hashdb_file *f, const void *data, size_t size,
 		     const struct fz_taker *t, struct fz_error *err)
 {
+	struct {
+		struct fz_moves head;
+		uint32_t fields[FZ_MOVES_MAX];
+	} *m;
+	size_t n;
+	int ret;
+
 	if (!fz_firmware_bios_end((const uint8_t *)data + size - FZ_FORMAT_TAIL, size))
 		return fz_fail(err, 0, "it begins with zeros and is no BIOS");
-	return take_raw(f, data, size, t, err);
+	ret = put_raw(f, data, size, t, err);
+	if (ret <= 0)
+		return ret < 0 ? ret : 1;
+	m = malloc(sizeof(*m));
+	if (!m)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	if (fz_bios_moves(data, size, &m->head, m->fields)) {
+		n = m->head.n[0] + m->head.n[1] + m->head.n[2];
+		ret = t->extra(t->ctx, FZ_BLOB_MOVED, 0, m,
+			       sizeof(m->head) + n * sizeof(*m->fields), err);
+	}
+	free(m);
+	return ret < 0 ? ret : 1;
 }
 
 bool fz_firmware_rom_magic(const void *data, size_t size)
