@@ -94,7 +94,8 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 				return ret;
 			continue;
 		}
-		if (f.kind != FZ_FILE_KERNEL || FZ_GROW(s->kernels, s->nkernels, s->kernels_cap)) {
+		/* Those that may lie anywhere are ident_carried.c's. */
+		if (f.kind != FZ_FILE_KERNEL || f.pie || FZ_GROW(s->kernels, s->nkernels, s->kernels_cap)) {
 			fz_hashdb_file_free(&f);
 			continue;
 		}

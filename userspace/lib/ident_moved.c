@@ -105,6 +105,11 @@ static int load_bios(struct fz_identify *id, struct state *s, uint32_t file, str
 			ret = 0;
 	if (ret > 0)
 		ret = load_image(id, &b, err);
+	/* The same of another package: its class has both. */
+	for (i = 0; ret > 0 && i < s->n; i++)
+		if (s->bioses[i].m.bytes == b.m.bytes &&
+		    !memcmp(s->bioses[i].image, b.image, b.m.bytes))
+			ret = 0;
 	if (ret > 0 && FZ_GROW(s->bioses, s->n, s->cap))
 		ret = fz_fail(err, -ENOMEM, "out of memory");
 	if (ret > 0) {

@@ -316,22 +316,6 @@ static int look_in(struct fz_identify *id, struct state *st, struct sight *s, ui
 	return ret < 0 ? ret : 0;
 }
 
-/* All of them have this page: programs of the same code. */
-static int say_either(struct fz_frame *f, const struct sight *s, struct fz_error *err)
-{
-	f->like = calloc(s->n, sizeof(*f->like));
-	if (!f->like)
-		return fz_fail(err, -ENOMEM, "out of memory");
-	memcpy(f->like, s->classes, s->n * sizeof(*f->like));
-	f->nlike = s->n;
-	f->verdict = FZ_VERDICT_AMBIGUOUS;
-	f->class = FZ_NO_CLASS;
-	f->page = s->page;
-	f->base = s->base;
-	f->placed = true;
-	return 0;
-}
-
 static int look_beside(struct fz_identify *id, struct state *st, struct fz_frame *f, bool near,
 		       struct fz_error *err)
 {
@@ -351,7 +335,7 @@ static int look_beside(struct fz_identify *id, struct state *st, struct fz_frame
 			     !id->r.contents[f->content].ncandidates);
 		return 0;
 	}
-	return fz_is_open(id, f) ? say_either(f, &s, err) : 0;
+	return fz_is_open(id, f) ? fz_say_either(f, s.classes, s.n, s.page, s.base, err) : 0;
 }
 
 static int settle(struct fz_identify *id, void **state, struct fz_error *err)

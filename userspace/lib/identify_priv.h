@@ -71,6 +71,8 @@ extern const struct fz_oracle *const fz_oracles[];
 extern const struct fz_oracle fz_oracle_pe;
 /* ident_moved.c: a BIOS that moves itself. */
 extern const struct fz_oracle fz_oracle_moved;
+/* ident_carried.c: vDSOs, the real-mode trampoline, setup. */
+extern const struct fz_oracle fz_oracle_carried;
 
 /* ident_kernel.c: the Linux kernel. */
 extern const struct fz_oracle fz_oracle_kernel;
@@ -102,6 +104,9 @@ int fz_say_modified_bytes(struct fz_identify *id, struct fz_frame *f, uint32_t c
 /* Of a modified frame, which bytes are not those of @want. */
 int fz_set_bytes(struct fz_identify *id, struct fz_frame *f, const uint8_t *want,
 		 struct fz_error *err);
+/* One of @classes, which have the same page: ambiguous. */
+int fz_say_either(struct fz_frame *f, const uint32_t *classes, uint32_t n, uint32_t page,
+		  uint64_t base, struct fz_error *err);
 /* Unknown, and this is what is known about it. Add to enum fz_why and to the_whys[]. */
 void fz_say_why(struct fz_frame *f, enum fz_why why);
 

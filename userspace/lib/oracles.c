@@ -6,6 +6,7 @@ const struct fz_oracle *const fz_oracles[] = {
 	&fz_oracle_pe,
 	&fz_oracle_kernel,
 	&fz_oracle_moved,
+	&fz_oracle_carried,
 	NULL
 };
 
@@ -81,6 +82,22 @@ int fz_say_modified(struct fz_identify *id, struct fz_frame *f, uint32_t class, 
 {
 	set_modified(f, class, page, base);
 	return fz_set_bytes(id, f, want, err);
+}
+
+int fz_say_either(struct fz_frame *f, const uint32_t *classes, uint32_t n, uint32_t page,
+		  uint64_t base, struct fz_error *err)
+{
+	f->like = calloc(n, sizeof(*f->like));
+	if (!f->like)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	memcpy(f->like, classes, n * sizeof(*f->like));
+	f->nlike = n;
+	f->verdict = FZ_VERDICT_AMBIGUOUS;
+	f->class = FZ_NO_CLASS;
+	f->page = page;
+	f->base = base;
+	f->placed = true;
+	return 0;
 }
 
 void fz_say_why(struct fz_frame *f, enum fz_why why)

@@ -13,6 +13,7 @@
 #define LIST_MIN	64U		/* a shorter first list is none */
 #define GAP		(64U << 10)	/* from the lists' end to the code that is moved, at most */
 #define STEP		16U
+#define JUNK		4U
 #define CODE_MAX	(256U << 10)
 #define STEPS_MAX	(64U << 20)	/* of the search, which a hostile file can prolong */
 
@@ -107,30 +108,32 @@ static bool read_lists(const uint8_t *data, size_t size, size_t list, uint32_t n
 
 bool fz_bios_moves(const uint8_t *data, size_t size, struct fz_moves *m, uint32_t *fields)
 {
-	size_t list, start, found = 0, found_list = SIZE_MAX;
+	size_t list, from, start, found = 0, found_list = 0;
 	uint32_t n, found_n = 0, steps = 0;
 
 	if (size < 4096 || size > FZ_MOVES_TOP)
 		return false;
-	for (list = 0; list + 4 * LIST_MIN <= size; list += 4) {
-		n = ascending(data, size, list);
-		steps += n;
-		if (n < LIST_MIN)
-			continue;
-		for (start = (list + 4 * n + STEP - 1) / STEP * STEP;
-		     start < size && start - list - 4 * n < GAP; start += STEP) {
-			if (++steps > STEPS_MAX)
-				return false;
-			if (!fits(data, size, list, n, start, &steps))
-				continue;
-			if (found)
-				return false;	/* two answers */
-			found = start;
-			found_list = list;
-			found_n = n;
-		}
+	for (from = 0; from + 4 * LIST_MIN <= size; from += 4 * (n ? n : 1)) {
+		n = ascending(data, size, from);
 		/* What stands before the list may be small enough to look like its begin. */
-		list += found_list == list ? 4 * (n - 1) : 0;
+		for (list = from; n >= LIST_MIN && list < from + 4 * JUNK; list += 4) {
+			uint32_t left = n - (list - from) / 4;
+
+			start = (list + 4 * left + STEP - 1) / STEP * STEP;
+			for (; start < size && start - list - 4 * left < GAP; start += STEP) {
+				if (++steps > STEPS_MAX)
+					return false;
+				if (!fits(data, size, list, left, start, &steps))
+					continue;
+				if (found)
+					return false;	/* two answers */
+				found = start;
+				found_list = list;
+				found_n = left;
+			}
+			if (found_list == list)
+				break;
+		}
 	}
 	return found && read_lists(data, size, found_list, found_n, found, m, fields);
 }

@@ -194,7 +194,65 @@ static int take_kernel(const struct fz_hashdb_file *given, struct fz_kimage *k, 
 		ret = put_exports(k, t, err);
 	if (!ret)
 		ret = fz_kernel_anchors(k->sites, k->image, &f, t, err);
-	return ret ? ret : 1;
+	/* They become files of their own; nothing more is added to this one. */
+	if (!ret)
+		ret = fz_kernel_carried(given, k, t, err);
+	return ret < 0 ? ret : 1 + ret;
+}
+
+/*
+ * What a boot loader writes into the setup that it loads: the fields of the boot protocol
+ * (Documentation/arch/x86/boot.rst) of type "write" and "modify"; and the number of the
+ * interrupt that setup calls, which it writes into its own code (intcall()).
+ */
+static int setup_sites(struct fz_sites *s, const uint8_t *setup, size_t len)
+{
+	static const struct { uint16_t at; uint8_t len; } fields[] = {
+		{ 0x1fa, 4 },		/* vid_mode, root_dev */
+		{ 0x210, 4 },		/* type_of_loader, loadflags, setup_move_size */
+		{ 0x214, 4 },		/* code32_start */
+		{ 0x218, 8 },		/* ramdisk_image, ramdisk_size */
+		{ 0x224, 8 },		/* heap_end_ptr, ext_loader_ver and _type, cmd_line_ptr */
+		{ 0x23c, 4 }, { 0x240, 8 },	/* hardware_subarch and its data */
+		{ 0x250, 8 },		/* setup_data */
+	};
+	static const uint8_t cmp[2] = { 0x38, 0x06 };
+	const uint8_t *p = setup;
+	uint16_t at, again;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (fields[i].at + fields[i].len <= len)
+			ret = fz_sites_any(s, fields[i].at, fields[i].len);
+	/* cmp %al, at; je 1f; mov %al, at; jmp 1f; 1: */
+	while (!ret && (p = memmem(p, setup + len - p, cmp, 2)) && setup + len - p >= 11) {
+		memcpy(&at, p + 2, 2);
+		memcpy(&again, p + 7, 2);
+		if (p[4] == 0x74 && p[6] == 0xa2 && at == again && p[9] == 0xeb && at &&
+		    at < len && setup[at - 1] == 0xcd)
+			ret = fz_sites_any(s, at, 1);
+		p++;
+	}
+	return ret;
+}
+
+static int put_setup(const struct fz_hashdb_file *f, const uint8_t *image, size_t len,
+		     const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_sites *s = fz_sites_new();
+	struct fz_hashdb_file setup = *f;
+	int ret = s ? setup_sites(s, image, len) : -ENOMEM;
+
+	if (ret)
+		ret = fz_fail(err, ret, "its setup is of an unknown form");
+	setup.nsegments = 1;
+	if (!ret)
+		ret = fz_sites_write(s, f->segments[0].pages, put_sites, (void *)t, err);
+	if (!ret)
+		ret = fz_kernel_anchors(s, image, &setup, t, err);
+	fz_sites_free(s);
+	return ret;
 }
 
 /* What the boot loader loads: real-mode setup, and the decompressor around the payload. */
@@ -233,12 +291,15 @@ static int take_stub(const struct fz_hashdb_file *given, const uint8_t *data, si
 	if (!f.arch)
 		f.arch = (char *)"amd64";
 	f.kind = FZ_FILE_FIRMWARE;
+	f.flags = FZ_FILE_STORED;
 	f.pie = true;
 	f.machine = EM_X86_64;
 	f.is64 = true;
 	f.segments = segments;
 	f.nsegments = n;
 	ret = t->take_image(t->ctx, &f, data, size, image, image_size, err);
+	if (ret > 0)
+		ret = put_setup(&f, image, b.setup, t, err);
 	free(image);
 	return ret < 0 ? ret : 1;
 }
@@ -249,16 +310,16 @@ int fz_kernel_read(const struct fz_hashdb_file *f, const void *data, size_t size
 	struct fz_kimage k = { 0 };
 	uint8_t *elf = NULL;
 	size_t elf_size;
-	int ret;
+	int ret, stub = 0;
 
 	ret = fz_kernel_unpack(data, size, &elf, &elf_size, err);
 	if (!ret)
 		ret = fz_kernel_lay_out(&k, elf, elf_size, err);
 	if (!ret)
-		ret = take_stub(f, data, size, t, err);
+		ret = stub = take_stub(f, data, size, t, err);
 	if (ret > 0)
 		ret = take_kernel(f, &k, data, size, t, err);
 	fz_kimage_free(&k);
 	free(elf);
-	return ret < 0 ? ret : 2;
+	return ret < 0 ? ret : stub + (ret ? ret : 1);
 }

@@ -38,6 +38,11 @@ int fz_exports_put(struct fz_export *e, size_t n, const struct fz_taker *t, stru
 
 int fz_bzimage_parse(struct fz_bzimage *b, const uint8_t *data, size_t size, struct fz_error *err);
 
+/* kernel_carried.c: vDSOs and the real-mode trampoline. How many there are. */
+struct fz_kimage;
+int fz_kernel_carried(const struct fz_hashdb_file *f, const struct fz_kimage *k,
+		      const struct fz_taker *t, struct fz_error *err);
+
 bool fz_kernel_magic(const void *head, size_t size);
 int fz_kernel_read(const struct fz_hashdb_file *f, const void *data, size_t size,
 		   const struct fz_taker *t, struct fz_error *err);

@@ -109,20 +109,35 @@ static int sections(struct fz_kimage *k, const Elf64_Ehdr *eh, struct fz_error *
 	return 0;
 }
 
-int fz_kernel_lay_out(struct fz_kimage *k, const uint8_t *elf, size_t size, struct fz_error *err)
+static int header(struct fz_kimage *k, const uint8_t *elf, size_t size, Elf64_Ehdr *eh,
+		  struct fz_error *err)
 {
-	Elf64_Ehdr eh;
-	int ret;
-
-	if (size < sizeof(eh))
+	if (size < sizeof(*eh))
 		return fz_fail(err, -EINVAL, "its kernel is no ELF file");
-	memcpy(&eh, elf, sizeof(eh));
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_machine != EM_X86_64)
+	memcpy(eh, elf, sizeof(*eh));
+	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
+	    eh->e_ident[EI_DATA] != ELFDATA2LSB || eh->e_machine != EM_X86_64)
 		return fz_fail(err, -EINVAL, "its kernel is no ELF file of x86-64");
 	k->elf = elf;
 	k->elf_size = size;
-	ret = load(k, &eh, err);
+	return 0;
+}
+
+int fz_kernel_sections(struct fz_kimage *k, const uint8_t *elf, size_t size, struct fz_error *err)
+{
+	Elf64_Ehdr eh;
+	int ret = header(k, elf, size, &eh, err);
+
+	return ret ? ret : sections(k, &eh, err);
+}
+
+int fz_kernel_lay_out(struct fz_kimage *k, const uint8_t *elf, size_t size, struct fz_error *err)
+{
+	Elf64_Ehdr eh;
+	int ret = header(k, elf, size, &eh, err);
+
+	if (!ret)
+		ret = load(k, &eh, err);
 	return ret ? ret : sections(k, &eh, err);
 }
 

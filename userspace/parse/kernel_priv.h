@@ -71,6 +71,8 @@ int fz_kernel_unpack(const uint8_t *data, size_t size, uint8_t **out, size_t *ou
 		     struct fz_error *err);
 /* kernel_elf.c: lay out vmlinux, as an ELF file at @elf. */
 int fz_kernel_lay_out(struct fz_kimage *k, const uint8_t *elf, size_t size, struct fz_error *err);
+/* Only the sections, of an image that is there. */
+int fz_kernel_sections(struct fz_kimage *k, const uint8_t *elf, size_t size, struct fz_error *err);
 /* kernel_symbols.c: read kallsyms. Not finding it is no error: nsyms is 0. */
 int fz_kernel_symbols(struct fz_kimage *k, struct fz_error *err);
 uint64_t fz_ksym(const struct fz_kimage *k, const char *name);	/* 0: there is none */
