@@ -9,8 +9,8 @@
 #include "ident_module.h"
 
 #define LOW		(1ULL << 20)
-#define STACKS		0x7f0000000000ULL	/* vDSOs lie beside the stack, in the top 1 TiB ... */
-#define STACKS_32	0xf0000000ULL		/* ... or, of 32-bit processes, here */
+#define STACKS		0x7f0000000000ULL	/* vDSOs are in the top 1 TiB, by the stack */
+#define STACKS_32	0xf0000000ULL		/* of 32-bit processes */
 #define STACKS_LA57	0xff000000000000ULL
 #define SPAN		0xff0
 #define PAGE_MASK	(~(uint64_t)(FZ_PAGE_SIZE - 1))
@@ -37,7 +37,7 @@ struct state {
 	size_t n, cap;
 	struct memo *memos;		/* by content */
 	size_t nmemos;
-	struct fz_sites_blob blob;
+	struct fz_unpacked sites;
 };
 
 static void free_state(void *p)
@@ -46,7 +46,7 @@ static void free_state(void *p)
 
 	free(s->programs);
 	free(s->memos);
-	free(s->blob.data);
+	fz_unpacked_free(&s->sites);
 	free(s);
 }
 
@@ -152,7 +152,7 @@ static int search(struct fz_identify *id, struct state *s, const struct fz_frame
 				struct fz_undo u = { .delta = place(f, refs[i].page, span) };
 
 				u.vaddr = (uint64_t)refs[i].page * FZ_PAGE_SIZE;
-				ret = fz_undo_confirmed(id, &s->blob, p->file, refs[i].page, &u,
+				ret = fz_undo_confirmed(id, &s->sites, p->file, refs[i].page, &u,
 							have, want, undone, err);
 				if (ret == -ENOENT)
 					continue;

@@ -95,7 +95,8 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 			continue;
 		}
 		/* Those that may lie anywhere are ident_carried.c's. */
-		if (f.kind != FZ_FILE_KERNEL || f.pie || FZ_GROW(s->kernels, s->nkernels, s->kernels_cap)) {
+		if (f.kind != FZ_FILE_KERNEL || f.pie ||
+		    FZ_GROW(s->kernels, s->nkernels, s->kernels_cap)) {
 			fz_hashdb_file_free(&f);
 			continue;
 		}

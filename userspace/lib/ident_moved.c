@@ -199,7 +199,8 @@ static int fit(const struct fz_identify *id, const struct fz_frame *f, const str
 	const uint8_t *have = id->r.contents[f->content].page;
 	unsigned int at = f->rip % FZ_PAGE_SIZE;
 
-	if (v->to - v->from < EDGE_MIN || memcmp(v->page + v->from, have + v->from, v->to - v->from))
+	if (v->to - v->from < EDGE_MIN ||
+	    memcmp(v->page + v->from, have + v->from, v->to - v->from))
 		return 0;
 	if (v->from || v->to < FZ_PAGE_SIZE)
 		return f->rip / FZ_PAGE_SIZE == f->gfn && at >= v->from && at < v->to;
