@@ -256,7 +256,7 @@ static int do_barrier(void *arg)
 static int do_audit(void *arg)
 {
 	struct fz_audit *audit = arg;
-	u32 max = audit->found ? min(audit->found_max, (u32)FZ_AUDIT_FOUND_MAX) : 0;
+	u32 max = audit->found ? min_t(u32, audit->found_max, FZ_AUDIT_FOUND_MAX) : 0;
 	struct fz_audit_found *found = NULL;
 	struct fz_vm *vm;
 	int err = -ENOENT;

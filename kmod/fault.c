@@ -445,6 +445,17 @@ static enum flight wait_for_io(struct fz_vm *vm, const struct fz_frame *frame,
 	return IN_FLIGHT;
 }
 
+/* Is the vCPU to come back, when the I/O has ended or there is room in the ring? */
+static bool put_off(struct fz_vm *vm, struct fz_frame *frame, kvm_pfn_t pfn,
+		    enum flight *flight, enum room *room)
+{
+	*flight = wait_for_io(vm, frame, pfn);
+	if (*flight == WAIT)
+		return true;
+	*room = hold_for_room(vm, frame);
+	return *room == COME_BACK;
+}
+
 void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		  struct kvm_page_fault *fault)
 {
@@ -482,8 +493,7 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 			/* Protected before it was mapped: begin again. */
 			set_state(vm, region, frame, FZ_DIRTY);
 			fz_count(vm, retries);
-		} else if ((flight = wait_for_io(vm, frame, fz_pf_pfn(fault))) == WAIT ||
-			   (room = hold_for_room(vm, frame)) == COME_BACK) {
+		} else if (put_off(vm, frame, fz_pf_pfn(fault), &flight, &room)) {
 			fz_count(vm, retries);
 		} else {
 			grant(vm, region, frame, &at, fz_pf_pfn(fault),
@@ -579,6 +589,7 @@ static void step_range(struct fz_vm *vm, const struct kvm_memory_slot *slot,
 
 			if (!fz_wx_live(READ_ONCE(frame->state)))
 				continue;
+			/* Of our own zap: set before, by this very task. */
 			if (idle && (data_race(frame->flags) & FZ_F_BUSY))
 				continue;
 			at.vcpu = NULL;

@@ -23,10 +23,10 @@
  * memory; what keeps it from being late is rmb(), LFENCE.
  */
 #define fz_store_mark(p, v)	smp_store_mb(*(p), v)
-#define fz_clock_before_mark()	do { rmb(); smp_mb(); } while (0)
+#define fz_clock_before_mark()	do { rmb(); smp_mb(); } while (0)	/* of (E) and (F) */
 /* A record is whole before its producer's mark is gone. */
 #define fz_clear_mark(p, v)	smp_store_release(p, v)
-#define fz_load_mark(p)		smp_load_acquire(p)
+#define fz_load_mark(p)		smp_load_acquire(p)	/* (F) */
 /* The producer's own, at which other CPUs look for an idea of how full the ring is. */
 #define fz_load_own(p)		READ_ONCE(*(p))
 #define fz_store_own(p, v)	WRITE_ONCE(*(p), v)

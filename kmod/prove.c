@@ -159,6 +159,7 @@ static noinline void make_nothing(struct kvm *kvm, unsigned long address, u64 sp
 		     : [address] "b" (address)
 		     : "rax", "r8", "r9", "r10", "r11", "memory", "cc");
 }
+
 STACK_FRAME_NON_STANDARD(make_nothing);
 
 static long split_and_merge(struct kvm *kvm)

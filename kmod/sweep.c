@@ -183,6 +183,7 @@ void fz_sweep_kick(unsigned int ms)
 	 * is set by another CPU meanwhile, either of two times may win.
 	 */
 	if (!queue_delayed_work(wq, &sweep_work, msecs_to_jiffies(ms)) &&
+	    /* Another CPU may be setting it. */
 	    time_after(data_race(sweep_work.timer.expires), jiffies + msecs_to_jiffies(ms)))
 		mod_delayed_work(wq, &sweep_work, msecs_to_jiffies(ms));
 }

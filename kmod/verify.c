@@ -222,7 +222,7 @@ static unsigned int step(unsigned int period)
 	}
 	pass.running = false;
 	WRITE_ONCE(pass.took, ktime_get_ns() - pass.began);
-	past = min(div_u64(pass.took, NSEC_PER_MSEC), (u64)period);
+	past = min_t(u64, div_u64(pass.took, NSEC_PER_MSEC), period);
 	return any ? max(period - past, 1U) : 0;
 }
 
@@ -263,6 +263,7 @@ static void kick(struct delayed_work *work, unsigned int ms)
 {
 	/* One that waits for longer than it now should is brought forward. */
 	if (ms && !queue_delayed_work(wq, work, msecs_to_jiffies(ms)) &&
+	    /* Another CPU may be setting it. */
 	    time_after(data_race(work->timer.expires), jiffies + msecs_to_jiffies(ms)))
 		mod_delayed_work(wq, work, msecs_to_jiffies(ms));
 }

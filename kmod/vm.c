@@ -416,7 +416,7 @@ void fz_vm_detach_all(void)
 		/* One is being born, or dies: it can't be pinned now. It soon is in
 		 * the one state or gone; until then the hooks must see to it.
 		 */
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 }
 

@@ -9,15 +9,15 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
-#if __has_include(<linux/folio_batch.h>)
-#include <linux/folio_batch.h>
-#else
-#include <linux/pagevec.h>
-#endif
 #include <linux/workqueue.h>
 #include <asm/invpcid.h>
 #include <asm/tlbflush.h>
 #include "fz_probe.h"
+#ifdef FZ_HAS_FOLIO_BATCH_H
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
 
 #ifdef FZ_HAS_PERCPU_WQ
 #define FZ_PERCPU_WQ	system_percpu_wq

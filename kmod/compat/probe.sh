@@ -50,6 +50,12 @@ probe PAGEVEC linux/pagevec.h <<-'C'
 	pagevec_init(&none);
 	__pagevec_release(&none);
 	C
+# 7.2 or before: batches of folios have a header of their own.
+probe FOLIO_BATCH_H linux/folio_batch.h <<-'C'
+	struct folio_batch none;
+
+	folio_batch_init(&none);
+	C
 # Until 6.2: a huge page that is mapped both ways is counted in each small page.
 probe DOUBLE_MAP linux/mm.h <<-'C'
 	(void)folio_test_double_map((struct folio *)NULL);

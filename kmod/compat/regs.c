@@ -19,7 +19,7 @@
 #define VMCB_D		BIT(10)
 
 /* Return 0 where VMREAD fails, e.g. with an enlightened VMCS. */
-static u64 vmread(unsigned long field)
+static u64 vmcs_field(unsigned long field)
 {
 	u64 value = 0;
 	bool fail;
@@ -62,17 +62,17 @@ static u64 root(u64 cr3, u32 mode)
 
 static void read_vmcs(struct kvm_vcpu *vcpu, struct fz_regs *regs)
 {
-	u64 cs = vmread(GUEST_CS_AR_BYTES);
-	u64 ss = vmread(GUEST_SS_AR_BYTES);
-	u64 cr0 = vmread(GUEST_CR0);
+	u64 cs = vmcs_field(GUEST_CS_AR_BYTES);
+	u64 ss = vmcs_field(GUEST_SS_AR_BYTES);
+	u64 cr0 = vmcs_field(GUEST_CR0);
 	bool l = (vcpu->arch.efer & EFER_LMA) && (cs & VMCS_L);
 
-	regs->rip = vmread(GUEST_RIP);
+	regs->rip = vmcs_field(GUEST_RIP);
 	if (!l)
-		regs->rip = (u32)(regs->rip + vmread(GUEST_CS_BASE));
+		regs->rip = (u32)(regs->rip + vmcs_field(GUEST_CS_BASE));
 	regs->cpl = cr0 & X86_CR0_PE ? (ss >> 5) & 3 : 0;
-	regs->mode = mode_bits(cr0, vmread(GUEST_CR4), vcpu->arch.efer, l, cs & VMCS_D);
-	regs->cr3 = root(vmread(GUEST_CR3), regs->mode);
+	regs->mode = mode_bits(cr0, vmcs_field(GUEST_CR4), vcpu->arch.efer, l, cs & VMCS_D);
+	regs->cr3 = root(vmcs_field(GUEST_CR3), regs->mode);
 }
 
 static void read_vmcb(struct kvm_vcpu *vcpu, struct fz_regs *regs)
