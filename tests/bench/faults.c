@@ -166,6 +166,7 @@ static void alone(void)
 	}
 	say("copy", copies, GROUPS, 1);
 	say("digest", digests, GROUPS, 1);
+	(void)sink;
 }
 
 int main(int argc, char **argv)

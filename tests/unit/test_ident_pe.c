@@ -94,8 +94,9 @@ static void run(uint64_t at, uint64_t gfn, unsigned int page, uint64_t cr3)
 	memset(&m.rec, 0, sizeof(m.rec));
 	memcpy(m.page, image + page * 4096, FZ_PAGE_SIZE);
 	m.rec = (struct fz_rec){ .size = sizeof(m), .type = FZ_REC_EXEC, .flags = FZ_RECF_PAGE,
-		.seq = seq++, .time = 1000 + seq, .vm = 1, .gfn = gfn, .rip = at + 0x280,
+		.seq = seq, .time = 1001 + seq, .vm = 1, .gfn = gfn, .rip = at + 0x280,
 		.cr3 = cr3, .mode = UEFI, .hash = XXH64(m.page, FZ_PAGE_SIZE, 0) };
+	seq++;
 	if (fz_identify_add(id, &m.rec, &err))
 		abort();
 }

@@ -19,8 +19,10 @@ struct fz_db_pending {		/* an ident to come */
 	struct fz_db_ident ident;
 };
 
-enum { GROW_PAGES, GROW_SKETCHES, GROW_FILES, GROW_PACKAGES, GROW_IDENTS, GROW_EXTRAS,
-       GROW_ANCHORS, GROWS };
+enum {
+	GROW_PAGES, GROW_SKETCHES, GROW_FILES, GROW_PACKAGES, GROW_IDENTS, GROW_EXTRAS,
+	GROW_ANCHORS, GROWS
+};
 
 struct fz_hashdb_writer {
 	char *path, *temp, *dir;

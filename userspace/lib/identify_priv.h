@@ -157,6 +157,7 @@ struct fz_places {
 	uint32_t *spaces;		/* of each of @vm: address spaces that have it */
 	size_t n, cap, nvm;
 };
+
 int fz_find_modified(struct fz_identify *id, const struct fz_places *p, struct fz_frame *f,
 		     struct fz_error *err);
 /* generated.c: rules 8 and 9, once all else is decided. */

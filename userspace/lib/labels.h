@@ -107,6 +107,7 @@ struct fz_labelled {
 	const struct fz_label *package, *content;
 	size_t npackage, ncontent;
 };
+
 int fz_labels_of(struct fz_labels *l, const struct fz_hashdb_file *f, struct fz_labelled *out,
 		 struct fz_error *err);
 

@@ -141,8 +141,10 @@ int fz_lab_walk_next(struct fz_lab_walk *w, struct fz_error *err)
 
 	if (!w->c)
 		return 0;
-	if (first)
-		w->key = (MDB_val){ w->len, w->prefix };
+	if (first) {
+		w->key.mv_size = w->len;
+		w->key.mv_data = w->prefix;
+	}
 	rc = mdb_cursor_get(w->c, &w->key, &w->val, first ? MDB_SET_RANGE : MDB_NEXT);
 	if (rc && rc != MDB_NOTFOUND)
 		return fz_lab_mdb(err, w->l->path, rc);

@@ -134,7 +134,6 @@ out:
 	return ret;
 }
 
-
 static int put_sites(void *ctx, uint32_t index, const void *data, size_t len, struct fz_error *err)
 {
 	const struct fz_taker *t = ctx;

@@ -409,7 +409,7 @@ int fz_kernel_sites(struct fz_kimage *k, struct fz_error *err)
 {
 	static const struct {
 		const char *section;
-		int (*one)(struct fz_kimage *, uint64_t);
+		int (*one)(struct fz_kimage *k, uint64_t at);
 	} tables[] = {
 		{ ".retpoline_sites", retpoline }, { ".return_sites", return_site },
 		{ ".ibt_endbr_seal", endbr }, { ".smp_locks", smp_lock },
@@ -428,11 +428,11 @@ int fz_kernel_sites(struct fz_kimage *k, struct fz_error *err)
 			ret = relative(k, t, tables[i].one);
 	}
 	for (i = 0; !ret && i < k->ntables; i++) {
-		if (!strncmp(k->tables[i].name, "runtime_ptr_", 12))
+		if (!strncmp(k->tables[i].name, "runtime_ptr_", 12)) {
 			ret = relative(k, &k->tables[i], constant8);
-		else if (!strncmp(k->tables[i].name, "runtime_shift_", 14))
+		} else if (!strncmp(k->tables[i].name, "runtime_shift_", 14)) {
 			ret = relative(k, &k->tables[i], constant1);
-		else if (!strcmp(k->tables[i].name, ".parainstructions")) {
+		} else if (!strcmp(k->tables[i].name, ".parainstructions")) {
 			const struct fz_ktable *t = &k->tables[i];
 			uint64_t n;
 

@@ -61,12 +61,15 @@ static int read_blob(struct oci *o, const char *name, struct fz_buffer *b,
 	ssize_t n = -1;
 	int fd = -1, ret = 0;
 
-	if (!ctx || !buf || !EVP_DigestInit_ex(ctx, EVP_sha256(), NULL))
+	if (!ctx || !buf || !EVP_DigestInit_ex(ctx, EVP_sha256(), NULL)) {
 		ret = fz_fail(o->err, -ENOMEM, "out of memory");
-	else if (o->dirfd < 0)
+	} else if (o->dirfd < 0) {
 		ret = fz_arcread_member(&r, &u, &s);
-	else if ((fd = open_beneath(o->dirfd, name)) < 0)
-		ret = fz_fail(o->err, fd, "%s cannot be read: %s", name, strerror(-fd));
+	} else {
+		fd = open_beneath(o->dirfd, name);
+		if (fd < 0)
+			ret = fz_fail(o->err, fd, "%s cannot be read: %s", name, strerror(-fd));
+	}
 	if (b)
 		b->len = 0;
 	while (!ret && (n = r.a ? archive_read_data(r.a, buf, FZ_UNPACK_BLOCK) :
