@@ -15,7 +15,7 @@
 #include <xxhash.h>
 #include "identify.h"
 
-#define FAKE_PAGES 8
+#define FAKE_PAGES 18
 
 struct fake_file {
 	const char *path, *package, *version;

@@ -100,13 +100,14 @@ static int show_program(struct watch *w, const struct fz_program *p, struct fz_e
 				 fz_report_program(&w->rep, p), err);
 	start_line(w, p->first, vm);
 	n = fz_report_files(r, p->classes, p->nclasses, f, 64);
-	printf("%-10s  ", fz_report_verdict(&w->rep, p));
+	printf("%-10s  ", p->verdict == FZ_VERDICT_VERSION ? "other ver." :
+		fz_report_verdict(&w->rep, p));
 	for (i = 0; i < n && i < 3; i++) {
 		if (i)
 			fputs(" or ", stdout);
 		put(f[i]->path);
 		if (*f[i]->package) {
-			fputs(" (", stdout);
+			fputs(p->verdict == FZ_VERDICT_VERSION ? " (nearest: " : " (", stdout);
 			put(f[i]->package);
 			putchar(' ');
 			put(f[i]->version);
@@ -194,7 +195,7 @@ static int show_new(struct watch *w, struct fz_error *err)
 		ret = is_new(w, key, err);
 		if (ret > 0)
 			ret = show_program(w, p, err);
-		for (k = 0; ret >= 0 && k < p->nfindings; k++) {
+		for (k = 0; ret >= 0 && k < p->nfindings && p->verdict != FZ_VERDICT_VERSION; k++) {
 			ret = is_new(w, fz_mix(~(uint64_t)p->findings[k]), err);
 			if (ret > 0)
 				ret = show_finding(w, &r->frames[p->findings[k]], err);

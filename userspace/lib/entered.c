@@ -50,7 +50,7 @@ static int collect(const struct fz_results *r, struct firsts *x)
 			first = find(x, f->vm, classes[k]);
 			if (!first)
 				return -ENOMEM;
-			if (f->verdict == FZ_VERDICT_MODIFIED || f->misplaced)
+			if (f->verdict == FZ_VERDICT_MODIFIED || f->misplaced || f->another)
 				first->out = true;
 			if (first->frame != FZ_NONE)
 				continue;

@@ -110,7 +110,8 @@ static bool like_vdso(const struct fz_identify *id, const struct fz_frame *f)
 
 static bool open_code(const struct fz_identify *id, const struct fz_frame *f)
 {
-	return f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_USER && !like_vdso(id, f);
+	return f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_USER &&
+	       !f->another && !like_vdso(id, f);
 }
 
 /* A program, not a library, at a load address that no other process has by chance. */

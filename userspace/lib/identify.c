@@ -40,6 +40,7 @@ void fz_identify_free(struct fz_identify *id)
 		free(id->cached[i].page);
 	free(id->cached);
 	free(id->written);
+	free(id->versions);
 	free(id->by_written.slot);
 	for (i = 0; i < id->r.nfiles; i++)
 		fz_hashdb_file_free(&id->r.files[i]);
@@ -476,7 +477,8 @@ int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err)
 
 const char *fz_verdict_name(enum fz_verdict v)
 {
-	static const char * const name[] = { "unknown", "known", "ambiguous", "modified" };
+	static const char * const name[] = { "unknown", "known", "ambiguous", "modified",
+					     "ambiguous" };
 
 	return name[v];
 }

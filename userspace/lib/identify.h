@@ -50,6 +50,16 @@
  *     from its first instruction, no record is lost, none of the file's pages is modified
  *     or misplaced. The page is identified all the same.
  *
+ * 11. A file is another version, which nobody knows, where at least FZ_ANOTHER_PAGES of its
+ *     pages that ran differ, and at least one in FZ_ANOTHER_SHARE. A page differs if it is
+ *     modified (rule 5); or if, at a random load address, what ran at its address between
+ *     two of the file's own pages (in time) is unknown and not a layer, or a page of a file
+ *     of the same path. Each load address is judged alone if FZ_ANOTHER_ALONE pages ran
+ *     there, else all of the VM together, each page of the file once. Less than that is a
+ *     modified file, or a known one. Frames stay what they were: no page that differs is
+ *     identified. But the program is not known, and its modified pages are no sign by
+ *     themselves that somebody changed them. Unknown code there is not foreign (rule 9).
+ *
  * Files can differ and still have the same code (ls, dir and vdir do): what they
  * run is ambiguous, though file page, load address and package may be certain.
  *
@@ -64,6 +74,9 @@
 
 #define FZ_SIMILAR	12
 #define FZ_WEAK		4	/* pages with fewer blocks of content prove little */
+#define FZ_ANOTHER_PAGES 4	/* rule 11: so many differ, at least, ... */
+#define FZ_ANOTHER_SHARE 4	/* ... and one in so many */
+#define FZ_ANOTHER_ALONE 8	/* pages that ran at a place, for it to be judged alone */
 #define FZ_REFS_MAX	256		/* candidates kept for a page */
 #define FZ_KEPT_MAX	32768	/* unknown snapshots kept, of user mode and of all else */
 #define FZ_BYTES_MAX	64		/* differing bytes kept for a frame */
@@ -76,6 +89,7 @@ enum fz_verdict {
 	FZ_VERDICT_KNOWN,
 	FZ_VERDICT_AMBIGUOUS,
 	FZ_VERDICT_MODIFIED,
+	FZ_VERDICT_VERSION,	/* of programs: rule 11 */
 };
 
 enum fz_why {		/* why a frame is unknown */
@@ -140,6 +154,7 @@ struct fz_frame {
 	bool written;		/* by its own address space, in user mode, before it ran ... */
 	uint64_t writer;	/* ... from there */
 	bool foreign;		/* rule 9 */
+	bool another;		/* it is, or lies in, a file that rule 11 is about */
 	uint32_t origin;	/* class of the program of rules 8 and 9, or FZ_NO_CLASS */
 	bool misplaced;		/* rule 6; @base, if set, is where its file is */
 	bool patched;		/* known, but for bytes that its system patches as the file tells */
@@ -249,6 +264,7 @@ struct fz_program {
 	uint32_t *classes;
 	uint32_t pages_seen, pages_total;
 	uint32_t patched;	/* frames of it that are known (patched) */
+	uint32_t same, differ;	/* another version: pages that are the file's, and not */
 	uint64_t first, last;
 	uint32_t nspaces;
 	uint64_t *spaces;	/* ascending */

@@ -54,6 +54,12 @@ struct fz_identify {
 	} *written;
 	size_t nwritten, written_cap;
 	struct fz_index by_written;
+	struct fz_version {		/* rule 11: by VM, class, base */
+		uint32_t vm, class;
+		uint64_t base;
+		uint32_t same, differ;
+	} *versions;
+	size_t nversions;
 	fz_page_source source;
 	void *source_arg;
 	void *oracle_state[8];		/* FZ_ORACLES at most */
@@ -160,6 +166,10 @@ struct fz_places {
 
 int fz_find_modified(struct fz_identify *id, const struct fz_places *p, struct fz_frame *f,
 		     struct fz_error *err);
+/* versions.c: rule 11. Is @f at a place where @class is another version? */
+int fz_find_versions(struct fz_identify *id, const struct fz_places *p, struct fz_error *err);
+const struct fz_version *fz_another_version(const struct fz_identify *id, const struct fz_frame *f,
+					    uint32_t class);
 /* generated.c: rules 8 and 9, once all else is decided. */
 int fz_find_generated(struct fz_identify *id, const struct fz_places *p, struct fz_error *err);
 void fz_generators_free(struct fz_identify *id);

@@ -155,7 +155,9 @@ static int add_to_program(struct grouping *g, uint32_t frame)
 	struct fz_program *p;
 
 	n = fz_frame_classes(r, f, classes);
-	if (is_modified(g, f, classes, n))
+	if (f->another)
+		verdict = FZ_VERDICT_VERSION;
+	else if (is_modified(g, f, classes, n))
 		verdict = FZ_VERDICT_MODIFIED;
 	if (find_program(g, f, verdict, classes, n, &at) ||
 	    FZ_GROW(g->items, g->nitems, g->items_cap))
@@ -169,6 +171,12 @@ static int add_to_program(struct grouping *g, uint32_t frame)
 		p->last = f->last;
 	p->nfindings += f->verdict == FZ_VERDICT_MODIFIED;
 	p->patched += f->patched;
+	if (f->another) {
+		const struct fz_version *v = fz_another_version(g->id, f, classes[0]);
+
+		p->same = v->same;
+		p->differ = v->differ;
+	}
 	return 0;
 }
 
@@ -297,6 +305,7 @@ static void find_beside(const struct fz_results *r, struct fz_unknown *u)
 		const struct fz_program *p = &r->programs[i];
 
 		if (p->vm == u->vm && p->nclasses == 1 &&
+		    class_file(r, p->classes[0])->kind == FZ_FILE_ELF &&
 		    bsearch(&u->space, p->spaces, p->nspaces, sizeof(u->space), by_number) &&
 		    !strstr(class_file(r, p->classes[0])->path, ".so"))
 			u->beside[u->nbeside++] = i;

@@ -50,7 +50,12 @@
  *			of the file; aliases: other paths of the same content;
  *			candidates: if it is not certain, each file that it can
  *			be, and path names them all, "A | B";
- *			findings: modified pages
+ *			findings: modified pages (kind "modified"; in another version
+ *			"another-version")
+ *			nearest: what runs is another version of the file, which the
+ *			database has not: verdict is ambiguous, version null, nearest
+ *			the version that it is most like; of the file's pages that ran
+ *			pages_same are as there, pages_differ are not
  *			labels: what advisories and hash lists say of it (without
  *			labels.db there is none): kind: "malicious", "vulnerable",
  *			"possible": in some of the releases that it may be of,

@@ -239,7 +239,8 @@ json_t *fz_report_finding(const struct fz_report *rep, const struct fz_frame *f)
 		n = CANDIDATES_MAX;
 	fz_report_ranges(f->differ, ranges);
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "kind", "modified", "path", paths(files, n),
+			 "kind", f->another ? "another-version" : "modified",
+			 "path", paths(files, n),
 			 "page", f->page == FZ_NO_PAGE ? json_null() : json_integer(f->page),
 			 "file_offset", f->page == FZ_NO_PAGE ? json_null() :
 				json_integer((json_int_t)f->page * FZ_PAGE_SIZE),
@@ -284,6 +285,13 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 		      "findings", findings);
 	if (!j)
 		return NULL;
+	if (p->verdict == FZ_VERDICT_VERSION) {
+		json_object_set(j, "nearest", json_object_get(j, "version"));
+		json_object_set_new(j, "version", json_null());
+		json_object_set_new(j, "build_id", json_null());
+		json_object_set_new(j, "pages_same", json_integer(p->same));
+		json_object_set_new(j, "pages_differ", json_integer(p->differ));
+	}
 	if (n > 1)
 		json_object_set_new(j, "candidates", candidates(rep, files, n));
 	else

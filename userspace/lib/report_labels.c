@@ -37,6 +37,9 @@ static enum fz_label_kind decide(const struct fz_report_labels *l, const struct 
 	size_t n = fz_report_files(r, p->classes, p->nclasses, files, FILES_MAX), i;
 	size_t malicious = 0, vulnerable = 0;
 
+	/* What is known of a version says nothing of another. */
+	if (p->verdict == FZ_VERDICT_VERSION)
+		return FZ_LABELS;
 	for (i = 0; i < n && n <= FILES_MAX; i++) {
 		malicious += file_has(&l->files[files[i] - r->files], FZ_LABEL_MALICIOUS);
 		vulnerable += file_has(&l->files[files[i] - r->files], FZ_LABEL_VULNERABLE);
@@ -139,7 +142,7 @@ int fz_report_labels_program(const struct fz_report *rep, const struct fz_progra
 	if (!rep->labels)
 		return 0;
 	n = fz_report_files(rep->results, p->classes, p->nclasses, files, FILES_MAX);
-	if (!n || n > FILES_MAX)
+	if (!n || n > FILES_MAX || p->verdict == FZ_VERDICT_VERSION)
 		return add_labels(rep, &none, to);
 	f = *of_file(rep, files[0]);
 	for (i = 1; i < n; i++) {

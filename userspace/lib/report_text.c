@@ -193,7 +193,8 @@ static void programs(struct printer *p, uint32_t vm)
 		put(p, again ? "" : rows[i].package, w_package);
 		fputs("  ", p->out);
 		put(p, again ? "" : rows[i].version, w_version);
-		fprintf(p->out, "  %9s  %-10s  ", pages, loud(fz_report_verdict(p->rep, prog)));
+		fprintf(p->out, "  %9s  %-10s  ", pages, prog->verdict == FZ_VERDICT_VERSION ?
+			"other ver." : loud(fz_report_verdict(p->rep, prog)));
 		put(p, rows[i].path, 0);
 		fputc('\n', p->out);
 		last = rows[i].package;
@@ -242,6 +243,24 @@ static void finding(struct printer *p, const struct fz_frame *f)
 	free(paths);
 }
 
+static void another_version(struct printer *p, const struct fz_program *prog)
+{
+	struct row row;
+
+	fill_row(p, prog, &row);
+	fputs("    unknown version of ", p->out);
+	put(p, row.path ? row.path : "", 0);
+	fputs(" (nearest: ", p->out);
+	if (*row.package != '-' && *row.package != '?') {
+		put(p, row.package, 0);
+		fputc(' ', p->out);
+	}
+	put(p, *row.version == '-' ? "that of the database" : row.version, 0);
+	fprintf(p->out, "): of its pages that ran, %u %s as in that, %u %s not\n", prog->same,
+		prog->same == 1 ? "is" : "are", prog->differ, prog->differ == 1 ? "is" : "are");
+	free(row.path);
+}
+
 static void findings(struct printer *p, uint32_t vm)
 {
 	const struct fz_results *r = p->rep->results;
@@ -266,6 +285,12 @@ static void findings(struct printer *p, uint32_t vm)
 	p->no_memory |= ret < 0;
 	any |= ret > 0;
 	for (i = 0; i < r->nprograms; i++) {
+		if (r->programs[i].vm == vm && r->programs[i].verdict == FZ_VERDICT_VERSION) {
+			fputs(any ? "" : "\n  Findings\n", p->out);
+			any = true;
+			another_version(p, &r->programs[i]);
+			continue;
+		}
 		for (k = 0; r->programs[i].vm == vm && k < r->programs[i].nfindings; k++) {
 			const struct fz_frame *f = &r->frames[r->programs[i].findings[k]];
 

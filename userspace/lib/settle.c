@@ -315,6 +315,7 @@ static void forget(struct fz_frame *f)
 	f->patched = false;
 	f->misplaced = false;
 	f->foreign = false;
+	f->another = false;
 	f->origin = FZ_NO_CLASS;
 	f->base = 0;
 	free(f->like);
@@ -377,7 +378,9 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 				return ret;
 		}
 	}
-	ret = fz_find_generated(id, p, err);
+	ret = fz_find_versions(id, p, err);
+	if (!ret)
+		ret = fz_find_generated(id, p, err);
 	if (ret)
 		return ret;
 	for (i = 0; i < r->nframes; i++)

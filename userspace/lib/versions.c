@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * versions.c - rule 11 of identify.h: is what runs another version of a known file
+ *
+ * Of each place of a file, the pages that ran there are the file's or differ. Differ do
+ * modified pages (rule 5); and where load addresses are random, unknown code and pages
+ * of another version of the file, if they ran between two of its own in time.
+ */
+#include "identify_priv.h"
+
+#define PAGE_MASK	(~(uint64_t)(FZ_PAGE_SIZE - 1))
+#define SPAN		0xff0	/* an instruction from here on can reach the next page */
+#define OVERLAPS_MAX	64	/* files that lie over each other in an address space */
+
+/* One page of a place. */
+struct seen {
+	uint32_t vm, class, page;
+	uint64_t base;
+	bool differs;
+};
+
+/* A file in an address space: where, and when. */
+struct range {
+	uint64_t from, to, reach;	/* @reach: the highest @to so far in the address space */
+	uint32_t place;			/* into fz_places.space */
+	uint32_t first, last;		/* frames, in order of appearance */
+};
+
+struct versions {
+	struct fz_identify *id;
+	const struct fz_places *p;
+	struct range *ranges;
+	struct seen *seen;
+	size_t n, cap;
+	struct fz_version *found;	/* by class: all its places together */
+};
+
+static int range_order(const void *a, const void *b, void *places)
+{
+	const struct range *x = a, *y = b;
+	const struct fz_place *p = &((struct fz_place *)places)[x->place];
+	const struct fz_place *q = &((struct fz_place *)places)[y->place];
+
+	if (p->vm != q->vm)
+		return p->vm < q->vm ? -1 : 1;
+	if (p->cr3 != q->cr3)
+		return p->cr3 < q->cr3 ? -1 : 1;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static bool same_space(const struct fz_place *p, const struct fz_place *q)
+{
+	return p->vm == q->vm && p->cr3 == q->cr3;
+}
+
+static size_t find_place(const struct fz_place *p, size_t n, struct fz_place key)
+{
+	const struct fz_place *at = n ? bsearch(&key, p, n, sizeof(key), fz_place_order) : NULL;
+
+	return at ? (size_t)(at - p) : n;
+}
+
+/* When did pages of each place run, the changed ones included? */
+static int find_ranges(struct versions *v)
+{
+	const struct fz_results *r = &v->id->r;
+	const struct fz_places *p = v->p;
+	uint32_t classes[FZ_REFS_MAX], n, k;
+	size_t i, s, at;
+
+	v->ranges = calloc(p->n + 1, sizeof(*v->ranges));
+	if (!v->ranges)
+		return -ENOMEM;
+	for (i = 0; i < p->n; i++) {
+		const struct fz_hashdb_file *f = class_file(r, p->space[i].class);
+
+		v->ranges[i] = (struct range){ .from = UINT64_MAX, .place = i, .first = FZ_NONE };
+		for (s = 0; s < f->nsegments; s++) {
+			uint64_t from = p->space[i].base + f->segments[s].vaddr;
+			uint64_t to = from + (uint64_t)f->segments[s].pages * FZ_PAGE_SIZE;
+
+			if (from < v->ranges[i].from)
+				v->ranges[i].from = from;
+			if (to > v->ranges[i].to)
+				v->ranges[i].to = to;
+		}
+	}
+	for (i = 0; i < r->nframes; i++) {
+		const struct fz_frame *f = &r->frames[i];
+
+		n = f->cpl == 3 && f->placed ? fz_frame_classes(r, f, classes) : 0;
+		for (k = 0; k < n; k++) {
+			at = find_place(p->space, p->n, (struct fz_place){ f->vm, classes[k],
+									   f->cr3, f->base });
+			if (at == p->n)
+				continue;
+			if (v->ranges[at].first == FZ_NONE)
+				v->ranges[at].first = i;
+			v->ranges[at].last = i;
+		}
+	}
+	if (p->n)
+		qsort_r(v->ranges, p->n, sizeof(*v->ranges), range_order, p->space);
+	for (i = 0; i < p->n; i++) {
+		struct range *x = &v->ranges[i];
+
+		x->reach = x->to;
+		if (i && same_space(&p->space[x->place], &p->space[x[-1].place]) &&
+		    x[-1].reach > x->reach)
+			x->reach = x[-1].reach;
+	}
+	return 0;
+}
+
+/* The page of @file at @vaddr, or FZ_NO_PAGE. */
+static uint32_t page_at(const struct fz_hashdb_file *file, uint64_t vaddr)
+{
+	size_t s;
+
+	for (s = 0; s < file->nsegments; s++) {
+		const struct fz_hashdb_segment *seg = &file->segments[s];
+
+		if (vaddr >= seg->vaddr &&
+		    vaddr - seg->vaddr < (uint64_t)seg->pages * FZ_PAGE_SIZE)
+			return (seg->offset + (vaddr - seg->vaddr)) / FZ_PAGE_SIZE;
+	}
+	return FZ_NO_PAGE;
+}
+
+static int add_seen(struct versions *v, uint32_t class, const struct fz_frame *f, uint64_t base,
+		    uint32_t page, bool differs)
+{
+	if (FZ_GROW(v->seen, v->n, v->cap))
+		return -ENOMEM;
+	v->seen[v->n++] = (struct seen){ f->vm, class, page, base, differs };
+	return 0;
+}
+
+static bool same_path(const struct fz_results *r, uint32_t a, uint32_t b)
+{
+	return a != b && !strcmp(class_file(r, a)->path, class_file(r, b)->path);
+}
+
+/* @f lies in range @x. Is it another page than the file has there? 1, 0; -1: no word of it. */
+static int differs(const struct versions *v, uint32_t frame, const struct range *x, uint32_t page)
+{
+	const struct fz_results *r = &v->id->r;
+	const struct fz_place *p = &v->p->space[x->place];
+	const struct fz_frame *f = &r->frames[frame];
+	const struct fz_content *c = &r->contents[f->content];
+	uint32_t i;
+
+	for (i = 0; i < c->ncandidates; i++)
+		if (c->candidates[i].class == p->class && c->candidates[i].page == page)
+			return 0;
+	if (c->uncounted || !fz_random_base(p->base) || x->first == FZ_NONE ||
+	    frame < x->first || frame > x->last)
+		return -1;
+	if (f->verdict == FZ_VERDICT_UNKNOWN)
+		return f->why == FZ_WHY_USER && !f->written && !c->ncandidates ? 1 : -1;
+	return f->class != FZ_NO_CLASS && same_path(r, f->class, p->class) ? 1 : -1;
+}
+
+/* The ranges in which @f ran, and the page of each; how many. */
+static size_t find_around(const struct versions *v, const struct fz_frame *f,
+			  const struct range *x[OVERLAPS_MAX], uint32_t pages[OVERLAPS_MAX])
+{
+	const struct fz_place key = { .vm = f->vm, .cr3 = f->cr3 };
+	uint64_t at = f->rip & PAGE_MASK;
+	size_t lo = 0, hi = v->p->n, i, n = 0;
+
+	/* Which of the two pages it was, the address does not tell. */
+	if ((f->rip & ~PAGE_MASK) > SPAN)
+		return 0;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct fz_place *p = &v->p->space[v->ranges[mid].place];
+
+		if (same_space(p, &key) ? v->ranges[mid].from <= at :
+		    p->vm < key.vm || (p->vm == key.vm && p->cr3 < key.cr3))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (i = lo; i && lo - i < OVERLAPS_MAX; i--) {
+		const struct fz_place *p = &v->p->space[v->ranges[i - 1].place];
+
+		if (!same_space(p, &key) || v->ranges[i - 1].reach <= at)
+			break;
+		x[n] = &v->ranges[i - 1];
+		pages[n] = page_at(class_file(&v->id->r, p->class), at - p->base);
+		n += pages[n] != FZ_NO_PAGE;
+	}
+	return n;
+}
+
+/* What is said of @frame by the files that lie where it ran. */
+static int look_around(struct versions *v, uint32_t frame)
+{
+	const struct fz_frame *f = &v->id->r.frames[frame];
+	const struct range *x[OVERLAPS_MAX];
+	uint32_t pages[OVERLAPS_MAX];
+	size_t n = find_around(v, f, x, pages), i;
+	int ret = 0, is;
+
+	for (i = 0; !ret && i < n; i++) {
+		const struct fz_place *p = &v->p->space[x[i]->place];
+
+		if (f->placed && f->class == p->class && f->base == p->base)
+			continue;
+		is = differs(v, frame, x[i], pages[i]);
+		if (is >= 0)
+			ret = add_seen(v, p->class, f, p->base, pages[i], is);
+	}
+	return ret;
+}
+
+static int look_at_all(struct versions *v)
+{
+	const struct fz_results *r = &v->id->r;
+	uint32_t classes[FZ_REFS_MAX], n, k;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < r->nframes; i++) {
+		const struct fz_frame *f = &r->frames[i];
+		bool modified = f->verdict == FZ_VERDICT_MODIFIED;
+
+		if (f->cpl != 3 || !(f->mode & FZ_MODE_PG))
+			continue;
+		n = f->placed && (f->class != FZ_NO_CLASS || modified) ?
+		    fz_frame_classes(r, f, classes) : 0;
+		for (k = 0; !ret && k < n; k++)
+			ret = add_seen(v, classes[k], f, f->base, f->page != FZ_NO_PAGE ? f->page :
+				       page_at(class_file(r, classes[k]),
+					       (f->rip & PAGE_MASK) - f->base), modified);
+		if (!ret)
+			ret = look_around(v, i);
+	}
+	return ret;
+}
+
+/* ------------------------------------------------------------------- judging */
+
+static int by_class(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->class != y->class)
+		return x->class < y->class ? -1 : 1;
+	if (x->page != y->page)
+		return x->page < y->page ? -1 : 1;
+	return (int)y->differs - (int)x->differs;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+
+	if (x->vm != y->vm || x->class != y->class)
+		return by_class(a, b);
+	if (x->base != y->base)
+		return x->base < y->base ? -1 : 1;
+	return by_class(a, b);
+}
+
+/* Count the pages of one place, or of one class, from entry @i on. Return where the next begins. */
+static size_t count_pages(const struct versions *v, size_t i, bool place, struct fz_version *out)
+{
+	const struct seen *first = &v->seen[i], *last = NULL, *s;
+
+	*out = (struct fz_version){ .vm = first->vm, .class = first->class, .base = first->base };
+	for (; i < v->n; i++) {
+		s = &v->seen[i];
+		if (s->vm != first->vm || s->class != first->class ||
+		    (place && s->base != first->base))
+			break;
+		/* A page that was both differs: that comes first. */
+		if (last && last->page == s->page)
+			continue;
+		last = s;
+		out->differ += s->differs;
+		out->same += !s->differs;
+	}
+	return i;
+}
+
+static bool is_another(const struct fz_version *c)
+{
+	return c->differ >= FZ_ANOTHER_PAGES &&
+	       (uint64_t)c->differ * FZ_ANOTHER_SHARE >= (uint64_t)c->same + c->differ;
+}
+
+static int version_order(const void *a, const void *b)
+{
+	const struct fz_version *x = a, *y = b;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->class != y->class)
+		return x->class < y->class ? -1 : 1;
+	return x->base < y->base ? -1 : x->base > y->base;
+}
+
+/* Keep the places that are of another version, in order, with what all of them have. */
+static int judge(struct versions *v)
+{
+	struct fz_identify *id = v->id;
+	struct fz_version of_class, at;
+	size_t i, from, n = 0;
+
+	free(id->versions);
+	id->nversions = 0;
+	id->versions = calloc(v->n + 1, sizeof(*id->versions));
+	v->found = calloc(v->n + 1, sizeof(*v->found));
+	if (!id->versions || !v->found)
+		return -ENOMEM;
+	if (v->n)
+		qsort(v->seen, v->n, sizeof(*v->seen), by_class);
+	for (i = 0; i < v->n; ) {
+		i = count_pages(v, i, false, &of_class);
+		v->found[n++] = of_class;
+	}
+	if (v->n)
+		qsort(v->seen, v->n, sizeof(*v->seen), by_place);
+	for (i = 0, n = 0; i < v->n; ) {
+		from = i;
+		i = count_pages(v, i, true, &at);
+		if (from && (v->seen[from].vm != v->seen[from - 1].vm ||
+			     v->seen[from].class != v->seen[from - 1].class))
+			n++;
+		if (!is_another(at.same + at.differ >= FZ_ANOTHER_ALONE ? &at : &v->found[n]))
+			continue;
+		at.same = v->found[n].same;
+		at.differ = v->found[n].differ;
+		id->versions[id->nversions++] = at;
+	}
+	return 0;
+}
+
+const struct fz_version *fz_another_version(const struct fz_identify *id, const struct fz_frame *f,
+					    uint32_t class)
+{
+	const struct fz_version key = { .vm = f->vm, .class = class, .base = f->base };
+
+	return f->cpl == 3 && f->placed && id->nversions ?
+	       bsearch(&key, id->versions, id->nversions, sizeof(key), version_order) : NULL;
+}
+
+/* Unknown code where another version of a file lies is that one's, as far as can be told. */
+static bool within(const struct versions *v, uint32_t frame)
+{
+	struct fz_frame at = v->id->r.frames[frame];
+	const struct range *x[OVERLAPS_MAX];
+	uint32_t pages[OVERLAPS_MAX];
+	size_t n = find_around(v, &at, x, pages), i;
+
+	at.placed = true;
+	for (i = 0; i < n; i++) {
+		at.base = v->p->space[x[i]->place].base;
+		if (differs(v, frame, x[i], pages[i]) == 1 &&
+		    fz_another_version(v->id, &at, v->p->space[x[i]->place].class))
+			return true;
+	}
+	return false;
+}
+
+static void mark(const struct versions *v)
+{
+	struct fz_results *r = &v->id->r;
+	uint32_t classes[FZ_REFS_MAX], n, k;
+	size_t i;
+
+	for (i = 0; i < r->nframes; i++) {
+		struct fz_frame *f = &r->frames[i];
+
+		if (f->cpl != 3 || !(f->mode & FZ_MODE_PG))
+			continue;
+		if (f->verdict == FZ_VERDICT_UNKNOWN) {
+			f->another = f->why == FZ_WHY_USER && within(v, i);
+			continue;
+		}
+		n = fz_frame_classes(r, f, classes);
+		for (k = 0; k < n && fz_another_version(v->id, f, classes[k]); k++)
+			;
+		f->another = n && k == n;
+	}
+}
+
+int fz_find_versions(struct fz_identify *id, const struct fz_places *p, struct fz_error *err)
+{
+	struct versions v = { .id = id, .p = p };
+	int ret = find_ranges(&v);
+
+	if (!ret)
+		ret = look_at_all(&v);
+	if (!ret)
+		ret = judge(&v);
+	if (!ret && id->nversions)
+		mark(&v);
+	free(v.ranges);
+	free(v.seen);
+	free(v.found);
+	return ret ? fz_fail(err, ret, "out of memory") : 0;
+}
