@@ -2,17 +2,16 @@
 /*
  * dbbench.c - figures of the database of known binaries; db.sh runs it
  *
- *	dbbench sha256			SHA-256 of 4 KiB pages, one core
  *	dbbench make DB PAGES		a database of so many pages of noise
- *	dbbench lookup DB N		N look-ups of pages that are in it, warm and cold
- *	dbbench plain DB N		the same of a plain LMDB file: key 8, value 24 bytes
+ *	dbbench compare DB N		N look-ups of pages that are in it, beside a plain
+ *					LMDB file and SQLite: key 8, value 24 bytes, as many
  *
- * Each prints "name value" lines.
+ * Each prints "name value" lines. Of look-ups all is in memory; the best of the rounds.
  */
 #include <endian.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <openssl/evp.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,8 @@
 
 #define PAGE		4096
 #define FILE_PAGES	4096U		/* of a synthetic file */
-#define COLD		2000		/* look-ups; more would be warm */
+#define VALUE		24
+#define ROUNDS		4
 
 static double clock_of(clockid_t id)
 {
@@ -65,22 +65,27 @@ static void noise(uint64_t *to, uint32_t file, uint32_t page)
 	}
 }
 
-static int sha256(void)
+/* What adding a file has to do: the file's SHA-256; of each page SHA-256 and XXH64. */
+static double digests(const uint8_t *data)
 {
-	static uint8_t pages[64 * PAGE], md[EVP_MAX_MD_SIZE];
-	EVP_MD *type = EVP_MD_fetch(NULL, "SHA256", NULL);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint64_t n = 0;
+	static EVP_MD_CTX *ctx;
+	static volatile uint64_t sink;
+	uint8_t md[EVP_MAX_MD_SIZE];
 	double t = cpu();
+	uint32_t i;
 
-	while (cpu() - t < 2)
-		for (int i = 0; i < 64; i++, n++) {
-			EVP_DigestInit_ex2(ctx, type, NULL);
-			EVP_DigestUpdate(ctx, pages + i * PAGE, PAGE);
-			EVP_DigestFinal_ex(ctx, md, NULL);
-		}
-	printf("sha256_pages_per_second %.0f\n", n / (cpu() - t));
-	return 0;
+	if (!ctx)
+		ctx = EVP_MD_CTX_new();
+	EVP_DigestInit_ex2(ctx, EVP_sha256(), NULL);
+	EVP_DigestUpdate(ctx, data, FILE_PAGES * PAGE);
+	EVP_DigestFinal_ex(ctx, md, NULL);
+	for (i = 0; i < FILE_PAGES; i++) {
+		EVP_DigestInit_ex2(ctx, NULL, NULL);
+		EVP_DigestUpdate(ctx, data + i * PAGE, PAGE);
+		EVP_DigestFinal_ex(ctx, md, NULL);
+		sink += XXH64(data + i * PAGE, PAGE, 0);
+	}
+	return cpu() - t;
 }
 
 static int make(const char *path, uint64_t pages)
@@ -90,7 +95,7 @@ static int make(const char *path, uint64_t pages)
 	struct fz_hashdb_writer *w;
 	struct fz_error err;
 	char name[32];
-	double t, hashing = 0;
+	double t, hashing = 0, alone = 0;
 	uint32_t file, i;
 
 	if (!data || fz_hashdb_write_open(&w, path, &err))
@@ -107,8 +112,10 @@ static int make(const char *path, uint64_t pages)
 		if (fz_hashdb_write_file(w, &f, data, FILE_PAGES * PAGE, &err) != 1)
 			die(err.text);
 		hashing += cpu() - t;
+		alone += digests(data);
 	}
 	printf("add_pages_per_second %.0f\n", (double)(file - 1) * FILE_PAGES / hashing);
+	printf("digests_per_second %.0f\n", (double)(file - 1) * FILE_PAGES / alone);
 	fz_hashdb_write_keep(w);
 	t = cpu();
 	if (fz_hashdb_write_publish(w, &err))
@@ -118,170 +125,272 @@ static int make(const char *path, uint64_t pages)
 	return 0;
 }
 
-/* @n pages that @db knows, at random: of noise, or of this machine's own files. */
-static uint8_t *known_pages(struct fz_hashdb *db, size_t n)
+/* @n pages of noise that @db knows, at random. */
+static uint8_t *known_pages(struct fz_hashdb *from, size_t n)
 {
-	uint8_t *pages = malloc(n * PAGE);
+	uint8_t *p = malloc(n * PAGE);
 	struct fz_hashdb_info info;
-	struct fz_hashdb_file f;
-	struct fz_error err;
-	size_t got = 0, tries = 0;
+	size_t i;
 
-	if (!pages)
+	if (!p)
 		die("out of memory");
-	fz_hashdb_info(db, &info);
+	fz_hashdb_info(from, &info);
 	srand48(1);
-	while (got < n && tries++ < 20 * n) {
-		uint32_t id = 1 + lrand48() % info.files, page;
-		int fd;
-
-		if (fz_hashdb_file(db, id, &f, &err))
-			die(err.text);
-		page = f.segments[0].offset / PAGE + lrand48() % f.segments[0].pages;
-		if (!strncmp(f.path, "/noise/", 7)) {
-			noise((uint64_t *)(pages + got++ * PAGE), id, page);
-		} else if ((fd = open(f.path, O_RDONLY)) >= 0) {
-			got += pread(fd, pages + got * PAGE, PAGE, (off_t)page * PAGE) == PAGE;
-			close(fd);
-		}
-		fz_hashdb_file_free(&f);
-	}
-	if (got < n)
-		die("too few of its files are on this machine");
-	return pages;
+	for (i = 0; i < n; i++)
+		noise((uint64_t *)(p + i * PAGE), 1 + lrand48() % info.files,
+		      lrand48() % FILE_PAGES);
+	return p;
 }
 
-static void forget(const char *path)
+/* ------------------------------------------------------------------- compared */
+
+/* Something that answers look-ups: of page @i, or of any key that it has. */
+struct store {
+	const char *name;
+	void (*open)(const char *path);
+	bool (*get)(size_t i);
+	void (*close)(void);
+};
+
+static struct fz_hashdb *db;
+static struct {
+	uint64_t xxh64;
+	uint8_t sha256[32];
+} *digest;
+static uint64_t *key;
+static uint8_t *pages;
+
+static void open_db(const char *path)
 {
-	int fd = open(path, O_RDONLY);
+	struct fz_error err;
 
-	if (fd < 0 || fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
-		die("cannot drop the cache");
-	close(fd);
+	if (fz_hashdb_open(&db, path, &err))
+		die(err.text);
 }
 
-static int lookup(const char *path, size_t n)
+static void close_db(void)
+{
+	fz_hashdb_close(db);
+}
+
+static bool look_up(uint64_t xxh64, const uint8_t *sha256, const uint8_t *page)
 {
 	struct fz_hashdb_ref refs[4];
-	struct fz_hashdb_info info;
-	struct fz_hashdb *db;
 	struct fz_error err;
-	size_t i, found, hits = 0;
-	uint8_t *pages;
+	size_t found;
 	bool forged;
-	double t;
-	int round;
 
-	t = now();
-	if (fz_hashdb_open(&db, path, &err))
-		die(err.text);
-	printf("open_seconds %.2f\n", now() - t);
-	fz_hashdb_info(db, &info);
-	printf("pages %llu\nbytes_per_page %.1f\n", (unsigned long long)info.pages,
-	       (double)info.bytes / info.pages);
-	pages = known_pages(db, n);
-	for (round = 0; round < 3; round++) {	/* cold; not counted; warm */
-		size_t m = round || COLD > n ? n : COLD;
-
-		if (!round) {	/* the mapping, too */
-			fz_hashdb_close(db);
-			if (fz_hashdb_open(&db, path, &err))
-				die(err.text);
-			forget(path);
-		}
-		hits = 0;
-		t = round ? cpu() : now();
-		for (i = 0; i < m; i++) {
-			const uint8_t *p = pages + i * PAGE;
-
-			hits += fz_hashdb_lookup(db, XXH64(p, PAGE, 0), p, refs, 4, &found,
-						 &forged, &err) == 1;
-		}
-		if (round != 1)
-			printf("%s_lookups_per_second %.0f\n", round ? "warm" : "cold",
-			       m / ((round ? cpu() : now()) - t));
-	}
-	printf("hits %zu of %zu\n", hits, n);
-	fz_hashdb_close(db);
-	free(pages);
-	return 0;
+	return fz_hashdb_lookup_by(db, xxh64, sha256, page, refs, 4, &found, &forged, &err) == 1;
 }
 
-/* A plain file with the keys 0... in hash order, as many as @path has pages. */
-static int plain(const char *path, size_t n)
+static bool get_page(size_t i)
 {
-	struct fz_hashdb_info info;
-	struct fz_hashdb *db;
-	struct fz_error err;
-	uint8_t value[24] = { 0 };
-	char name[512];
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	uint64_t i, key, step;
-	MDB_val k = { 8, &key }, v;
-	double t;
+	return look_up(XXH64(pages + i * PAGE, PAGE, 0), NULL, pages + i * PAGE);
+}
+
+static bool get_digest(size_t i)
+{
+	return look_up(digest[i].xxh64, digest[i].sha256, pages + i * PAGE);
+}
+
+static MDB_env *env;
+static MDB_txn *txn;
+static MDB_dbi dbi;
+
+static void open_plain(const char *path, unsigned int flags)
+{
+	if (mdb_env_create(&env) || mdb_env_set_mapsize(env, 4UL << 30) ||
+	    mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC | flags, 0644) ||
+	    mdb_txn_begin(env, NULL, flags, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi))
+		die("no plain LMDB file");
+}
+
+static void open_lmdb(const char *path)
+{
+	open_plain(path, MDB_RDONLY);
+}
+
+static void close_lmdb(void)
+{
+	mdb_txn_abort(txn);
+	mdb_env_close(env);
+}
+
+static bool get_lmdb(size_t i)
+{
+	uint64_t k8 = htobe64(key[i]);
+	MDB_val k = { 8, &k8 }, v;
+
+	return !mdb_get(txn, dbi, &k, &v) && v.mv_size == VALUE;
+}
+
+static sqlite3 *sql;
+static sqlite3_stmt *query;
+
+static void run_sql(const char *text)
+{
+	if (sqlite3_exec(sql, text, NULL, NULL, NULL))
+		die(sqlite3_errmsg(sql));
+}
+
+static void prepare(const char *text)
+{
+	if (sqlite3_prepare_v2(sql, text, -1, &query, NULL))
+		die(sqlite3_errmsg(sql));
+}
+
+static void open_sqlite(const char *path)
+{
+	if (sqlite3_open(path, &sql))
+		die("no SQLite file");
+	run_sql("PRAGMA mmap_size=4294967296; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-65536");
+	prepare("SELECT value FROM pages WHERE key = ?");
+}
+
+static void close_sqlite(void)
+{
+	sqlite3_finalize(query);
+	sqlite3_close(sql);
+}
+
+static bool get_sqlite(size_t i)
+{
+	bool hit;
+
+	sqlite3_bind_int64(query, 1, key[i]);
+	hit = sqlite3_step(query) == SQLITE_ROW && sqlite3_column_bytes(query, 0) == VALUE;
+	sqlite3_reset(query);
+	return hit;
+}
+
+static const struct store stores[] = {
+	{ "page", open_db, get_page, close_db },
+	{ "digest", open_db, get_digest, close_db },
+	{ "lmdb", open_lmdb, get_lmdb, close_lmdb },
+	{ "sqlite", open_sqlite, get_sqlite, close_sqlite },
+};
+
+/* As many keys as @db has pages, each with 24 bytes, in order: the best case of both. */
+static void make_plain(const char *lmdb, const char *sqlite, uint64_t n, uint64_t step)
+{
+	uint8_t value[VALUE] = { 0 };
+	uint64_t i;
+
+	unlink(lmdb);
+	unlink(sqlite);
+	open_plain(lmdb, 0);
+	for (i = 0; i < n; i++) {
+		uint64_t k8 = htobe64(i * step);
+		MDB_val k = { 8, &k8 }, v = { VALUE, value };
+
+		if (mdb_put(txn, dbi, &k, &v, MDB_APPEND))
+			die("cannot write the plain file");
+	}
+	if (mdb_txn_commit(txn))
+		die("cannot write the plain file");
+	mdb_env_close(env);
+	if (sqlite3_open(sqlite, &sql))
+		die("no SQLite file");
+	run_sql("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
+		"CREATE TABLE pages (key INTEGER PRIMARY KEY, value BLOB)");
+	prepare("INSERT INTO pages VALUES (?, ?)");
+	for (i = 0; i < n; i++) {
+		sqlite3_bind_int64(query, 1, i * step);
+		sqlite3_bind_blob(query, 2, value, VALUE, SQLITE_STATIC);
+		if (sqlite3_step(query) != SQLITE_DONE)
+			die(sqlite3_errmsg(sql));
+		sqlite3_reset(query);
+	}
+	run_sql("COMMIT");
+	close_sqlite();
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const struct store *s, const char *path, size_t n)
+{
+	double best = 1e9, p99 = 1e9, *took = calloc(n, sizeof(*took)), t;
+	size_t i, hits;
 	int round;
 
-	if (fz_hashdb_open(&db, path, &err))
-		die(err.text);
-	fz_hashdb_info(db, &info);
-	fz_hashdb_close(db);
-	snprintf(name, sizeof(name), "%s.plain", path);
-	unlink(name);
-	step = UINT64_MAX / info.pages;
-	for (round = -1; round < 3; round++) {
-		size_t m = round > 0 || COLD > n ? n : COLD, hits = 0;
-
-		if (mdb_env_create(&env) || mdb_env_set_mapsize(env, 4UL << 30) ||
-		    mdb_env_open(env, name, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC |
-				 (round < 0 ? 0 : MDB_RDONLY), 0644) ||
-		    mdb_txn_begin(env, NULL, round < 0 ? 0 : MDB_RDONLY, &txn) ||
-		    mdb_dbi_open(txn, NULL, 0, &dbi))
-			die("no plain LMDB file");
-		if (round < 0) {
-			for (i = 0; i < info.pages; i++) {
-				key = htobe64(i * step);
-				v = (MDB_val) { sizeof(value), value };
-				if (mdb_put(txn, dbi, &k, &v, MDB_APPEND))
-					die("cannot write the plain file");
-			}
-			mdb_txn_commit(txn);
-			mdb_env_close(env);
-			continue;
+	if (!took)
+		die("out of memory");
+	s->open(path);
+	for (round = 0; round < ROUNDS; round++) {
+		hits = 0;
+		t = cpu();
+		for (i = 0; i < n; i++)
+			hits += s->get(i);
+		t = cpu() - t;
+		if (hits != n)
+			die("something that is there is not found");
+		if (round && t < best)
+			best = t;
+		for (i = 0; i < n; i++) {
+			t = now();
+			hits += s->get(i);
+			took[i] = now() - t;
 		}
-		if (!round)
-			forget(name);
-		srand48(2);
-		t = round ? cpu() : now();
-		for (i = 0; i < m; i++) {
-			key = ((uint64_t)lrand48() << 31 | lrand48()) % info.pages;
-			key = htobe64(key * step);
-			hits += !mdb_get(txn, dbi, &k, &v);
-		}
-		if (hits != m)
-			die("a plain key is missing");
-		if (round != 1)
-			printf("plain_%s_gets_per_second %.0f\n", round ? "warm" : "cold",
-			       m / ((round ? cpu() : now()) - t));
-		/* What round 1 warmed is mapped; round 2 opens anew, the cache stays. */
-		mdb_txn_abort(txn);
-		mdb_env_close(env);
+		qsort(took, n, sizeof(*took), by_size);
+		if (round && took[n * 99 / 100] < p99)
+			p99 = took[n * 99 / 100];
 	}
-	unlink(name);
+	s->close();
+	free(took);
+	printf("%s_per_second %.0f\n%s_p99_ns %.0f\n", s->name, n / best, s->name, p99 * 1e9);
+}
+
+static int compare(const char *path, size_t n)
+{
+	char name[2][512];
+	struct fz_hashdb_info info;
+	double t, best = 1e9;
+	uint64_t step;
+	size_t i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		t = now();
+		open_db(path);
+		t = now() - t;
+		best = t < best ? t : best;
+		if (i + 1 < ROUNDS)
+			close_db();
+	}
+	fz_hashdb_info(db, &info);
+	printf("open_ms %.2f\nbytes_per_page %.1f\n", best * 1e3, (double)info.bytes / info.pages);
+	pages = known_pages(db, n);
+	close_db();
+	digest = calloc(n, sizeof(*digest));
+	key = calloc(n, sizeof(*key));
+	if (!digest || !key)
+		die("out of memory");
+	step = INT64_MAX / info.pages;
+	for (i = 0; i < n; i++) {
+		digest[i].xxh64 = XXH64(pages + i * PAGE, PAGE, 0);
+		EVP_Digest(pages + i * PAGE, PAGE, digest[i].sha256, NULL, EVP_sha256(), NULL);
+		key[i] = ((uint64_t)lrand48() << 31 | lrand48()) % info.pages * step;
+	}
+	snprintf(name[0], sizeof(name[0]), "%s.lmdb", path);
+	snprintf(name[1], sizeof(name[1]), "%s.sqlite", path);
+	make_plain(name[0], name[1], info.pages, step);
+	for (i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+		measure(&stores[i], i < 2 ? path : name[i - 2], n);
+	unlink(name[0]);
+	unlink(name[1]);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "sha256"))
-		return sha256();
 	if (argc == 4 && !strcmp(argv[1], "make"))
 		return make(argv[2], strtoull(argv[3], NULL, 10));
-	if (argc == 4 && !strcmp(argv[1], "lookup"))
-		return lookup(argv[2], strtoul(argv[3], NULL, 10));
-	if (argc == 4 && !strcmp(argv[1], "plain"))
-		return plain(argv[2], strtoul(argv[3], NULL, 10));
-	fprintf(stderr, "usage: dbbench sha256 | make DB PAGES | lookup DB N | plain DB N\n");
+	if (argc == 4 && !strcmp(argv[1], "compare"))
+		return compare(argv[2], strtoul(argv[3], NULL, 10));
+	fprintf(stderr, "usage: dbbench make DB PAGES | compare DB N\n");
 	return 2;
 }
