@@ -53,6 +53,8 @@ check-deep:
 
 # BENCH: some of the groups 6.1 6.12 ring identify db.
 bench: tests
+	@$(TOP)/scripts/deps bench
+	@$(MAKE) --no-print-directory -C $(TOP)/tests O=$(OUT) bench
 	@$(TOP)/tests/bench/run $(BENCH)
 
 install: modules tools
