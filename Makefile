@@ -57,6 +57,10 @@ bench: tests
 	@$(MAKE) --no-print-directory -C $(TOP)/tests O=$(OUT) bench
 	@$(TOP)/tests/bench/run $(BENCH)
 
+# What the suite compares the counts with.
+bench-baseline: tests
+	@$(TOP)/tests/bench/counted.sh --baseline 6.1 6.12
+
 install: modules tools
 	install -D -m 644 $(BUILD)/fitzroy.ko $(DESTDIR)/lib/modules/$(KVER)/updates/fitzroy.ko
 	install -D -m 755 $(OUT)/bin/fitzroy $(DESTDIR)/usr/bin/fitzroy
@@ -66,4 +70,4 @@ install: modules tools
 clean:
 	rm -rf $(OUT)/build $(OUT)/bin $(OUT)/lib $(OUT)/tests $(OUT)/obj
 
-.PHONY: all help modules tools tests demo check check-deep matrix bench install clean
+.PHONY: all help modules tools tests demo check check-deep matrix bench bench-baseline install clean

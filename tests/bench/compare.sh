@@ -68,6 +68,9 @@ is 1 '^WORSE z .*gone' "a figure that is gone" old gone
 is 1 '^WORSE a .*gone' "a figure in another unit" old unit
 is 0 '^      b .*new' "a new figure" old new
 is 1 '^WORSE a .*10\.0 % worse' "a negative cost that rose" less more
+is 0 '^0 of 3' "less than counts" --least 22 old cost
+is 1 '^WORSE a ' "as much as counts" --least 21 old cost
+is 0 '^0 of 3' "next to nothing that was nothing" --least 1 old some
 is 0 '^0 of 2' "one unit only" --unit instructions old rate
 is 2 'no figures in' "a unit that there is not" --unit kg old rate
 is 2 'twice' "a figure twice" old twice
