@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "fake_db.h"
 #include "report.h"
+#include "identify_priv.h"
 #include "tap.h"
 
 #define MS	1000000ULL
@@ -133,6 +134,24 @@ static void test_stays(void)
 	   "10 ms in every 100, for minutes: it stays mixed");
 }
 
+/* Windows come and go as long as a guest runs; what is kept is of those that are open. */
+static void test_many(void)
+{
+	const struct fz_results *r;
+	uint64_t i;
+
+	fresh();
+	add_mixed(0x700, S);
+	for (i = 1; i <= 20000; i++)
+		window(0x800, S + i * MS, MS / 2);
+	add_end(0x700, S, 30 * S);
+	r = settled();
+	ok(r->nmixed == 2 && r->mixed[1].windows == 20000 && r->mixed[1].ns == 20000 * MS / 2 &&
+	   r->mixed[0].ns == 30 * S && r->mixed[0].windows == 1 && !r->vms[0].mixed_open,
+	   "20,000 windows end while one is open, which then ends as well");
+	ok(id->by_since.cap <= 4096, "no more is kept than %zu places for them", id->by_since.cap);
+}
+
 /* Records are lost, or lie. */
 static void test_broken(void)
 {
@@ -247,9 +266,10 @@ static void test_said(void)
 int main(void)
 {
 	header.real = 1700000000000000000ULL;
-	plan(2 + 5 + 5 + 7);
+	plan(2 + 5 + 2 + 5 + 7);
 	test_boot();
 	test_stays();
+	test_many();
 	test_broken();
 	test_said();
 	fz_identify_free(id);

@@ -79,12 +79,31 @@ static struct fz_mixed_frame *make_mixed(struct fz_identify *id, uint32_t vm,
 	return m;
 }
 
+/* Windows that ended stay in the index until they are most of it. */
+static int forget_ended(struct fz_identify *id)
+{
+	struct fz_index open = { 0 };
+	size_t i;
+
+	if (id->by_since.n < 2 * id->r.nmixed + 1024)
+		return 0;
+	for (i = 0; i < id->r.nmixed; i++) {
+		if (id->r.mixed[i].open && fz_index_add(&open, id->r.mixed[i].open, i)) {
+			free(open.slot);
+			return -ENOMEM;
+		}
+	}
+	free(id->by_since.slot);
+	id->by_since = open;
+	return 0;
+}
+
 static int add_mixed(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
 		     struct fz_error *err)
 {
 	struct fz_mixed_frame *m = make_mixed(id, vm, rec);
 
-	if (!m || fz_index_add(&id->by_since, rec->time, m - id->r.mixed))
+	if (!m || forget_ended(id) || fz_index_add(&id->by_since, rec->time, m - id->r.mixed))
 		return OUT_OF_MEMORY(err);
 	m->windows++;
 	m->rip = rec->rip;
