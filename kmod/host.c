@@ -26,6 +26,7 @@
 #include "compat/kvm.h"
 #include "fault.h"
 #include "host.h"
+#include "mmu.h"
 #include "sweep.h"
 
 bool fz_trap_hugetlb = true;
@@ -131,10 +132,15 @@ static int take_write(struct fz_vm *vm, struct vm_area_struct *vma, unsigned lon
 		   !folio_test_anon(page_folio(pte_page(now)));
 	*flushed = pte_write(now);
 	batch = fz_mm_tlb_batch(mm);
-	if (*flushed)
+	if (*flushed) {
 		ptep_set_wrprotect(mm, hva, pte);
-	else if (vm)
+		/* Other VMs of the process may have W; they get it anew by this entry only. */
+		if (vm)
+			fz_mmu_zap_beside(vm->kvm, huge ? hva & PMD_MASK : hva,
+					  huge ? PMD_SIZE : PAGE_SIZE);
+	} else if (vm) {
 		*flushed = flush_owed(vm, mm, batch);
+	}
 out:
 	spin_unlock(ptl);
 	if (*flushed) {

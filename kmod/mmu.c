@@ -29,6 +29,23 @@ void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may
 	mn->ops->invalidate_range_end(mn, &range);
 }
 
+void fz_mmu_zap_beside(struct kvm *kvm, unsigned long hva, unsigned long size)
+{
+	struct hlist_head *list = fz_mm_notifiers(kvm->mm);
+	struct mmu_notifier *mn;
+
+	/* The common case: the process has this VM alone. mmap_lock keeps others from coming. */
+	mmap_assert_locked(kvm->mm);
+	if (hlist_is_singular_node(&kvm->mmu_notifier.hlist, list))
+		return;
+	/* Who dies takes itself off the list first, and its slots are there until then. */
+	spin_lock(fz_mm_notifiers_lock(kvm->mm));
+	hlist_for_each_entry(mn, list, hlist)
+		if (mn != &kvm->mmu_notifier && mn->ops == kvm->mmu_notifier.ops)
+			fz_mmu_zap(container_of(mn, struct kvm, mmu_notifier), hva, size, false);
+	spin_unlock(fz_mm_notifiers_lock(kvm->mm));
+}
+
 /* In pieces: the hook on the unmap has KVM hold mmu_lock through each. */
 void fz_mmu_zap_all(struct kvm *kvm)
 {

@@ -14,6 +14,12 @@
  */
 void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may_sleep);
 
+/*
+ * The same for the other VMs of @kvm's process, watched or not: each has entries of its
+ * own. Must hold mmap_lock.
+ */
+void fz_mmu_zap_beside(struct kvm *kvm, unsigned long hva, unsigned long size);
+
 /* Drop everything. May sleep. */
 void fz_mmu_zap_all(struct kvm *kvm);
 

@@ -59,6 +59,12 @@ static inline const u64 *fz_sp_entry(struct kvm_mmu_page *sp, gfn_t gfn)
 	return &fz_sp_spt(sp)[gfn % PTRS_PER_PTE];
 }
 
+/* Who has page tables of its own for an mm: struct mmu_notifier, and the list's lock. */
+#define fz_mm_notifiers(mm) \
+	((struct hlist_head *)((char *)(mm)->notifier_subscriptions + FZ_MN_LIST))
+#define fz_mm_notifiers_lock(mm) \
+	((spinlock_t *)((char *)(mm)->notifier_subscriptions + FZ_MN_LOCK))
+
 /* PG_LEVEL_* count from 1 = 4 KiB. */
 #define fz_sp_level(sp)		((int)fz_sp_role(sp).level)
 

@@ -92,6 +92,7 @@ sp=$(struct "$kvm" kvm_mmu_page)
 vcpu=$(struct "$kvm" kvm_vcpu)
 vm=$(struct "$kvm" kvm)
 svm=$(struct "$amd" vcpu_svm)
+notifiers=$(pahole -C mmu_notifier_subscriptions "$vmlinux" 2>/dev/null || true)
 kvm_svm=$(struct "$amd" kvm_svm)
 sev=$(struct "$amd" kvm_sev_info)
 
@@ -149,6 +150,8 @@ define FZ_SP_LINK "$sp" link kvm_mmu_page
 define FZ_SP_HASH_LINK "$sp" hash_link kvm_mmu_page
 define FZ_SP_TRANSLATION "$sp" shadowed_translation kvm_mmu_page
 define FZ_SVM_VMCB "$svm" vmcb vcpu_svm
+define FZ_MN_LIST "$notifiers" list mmu_notifier_subscriptions
+define FZ_MN_LOCK "$notifiers" lock mmu_notifier_subscriptions
 if [ -n "$sev_symbols" ]; then
 	define FZ_SVM_SEV_INFO "$kvm_svm" sev_info kvm_svm
 	define FZ_SEV_ACTIVE "$sev" active kvm_sev_info

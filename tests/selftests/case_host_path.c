@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "selftest.h"
 
@@ -261,15 +260,13 @@ static const struct path collapse = { "collapse", path_collapse, N };
 static void rewrite(uint8_t *mem, uint32_t value, bool by_kernel)
 {
 	static uint8_t copy[BYTES];
-	struct iovec from = { copy, BYTES }, to = { mem, BYTES };
 
 	if (!by_kernel) {
 		fill(mem, value);
 		return;
 	}
 	fill(copy, value);
-	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) != (ssize_t)BYTES)
-		err(2, "process_vm_writev");
+	write_by_kernel(mem, copy, BYTES);
 }
 
 /* All paths on memory of one kind, each before a write, and before a run. */

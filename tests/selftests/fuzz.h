@@ -69,6 +69,8 @@ extern struct totals {
 	char broken[256];
 } *totals;
 
+extern bool bare;	/* nobody watches */
+
 void count(uint64_t *what, uint64_t n);
 
 /* A broken promise: say which, and end the process with status 1. */

@@ -3,6 +3,7 @@
  * fuzz_dev.c - fuzz the device: ioctls, maps, files and VMs, from many threads at once
  *
  *	fuzz_dev SECONDS [SEED]
+ *	fuzz_dev --bare SECONDS [SEED]	(KVM alone: what the host does without the module)
  *
  * Runs on a host with fitzroy.ko loaded and nobody else watching. Prints TAP. Processes of
  * one to four threads do at random what a program with the device could do, and some are
@@ -35,6 +36,7 @@ __thread sigjmp_buf touching;
 __thread volatile bool may_fault;
 
 struct totals *totals;
+bool bare;
 
 void broken(const char *fmt, ...)
 {
@@ -81,7 +83,7 @@ static void *thread(void *arg)
 	struct thread *t = arg;
 
 	while (!__atomic_load_n(&t->process->stop, __ATOMIC_RELAXED)) {
-		switch (pick(t, 8)) {
+		switch (bare ? 7 : pick(t, 8)) {
 		case 0:
 		case 1:
 		case 2:
@@ -116,8 +118,9 @@ static void process(uint64_t seed, const struct fz_info *info)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);
-	p.info = *info;
-	for (i = 0; i < FDS; i++)
+	if (info)
+		p.info = *info;
+	for (i = 0; i < FDS && !bare; i++)
 		p.fds[i] = i % 4 ? open(FZ_DEVICE, O_RDWR | O_CLOEXEC) :
 				   open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (i = 0; i < THREADS_MAX; i++) {
@@ -125,7 +128,7 @@ static void process(uint64_t seed, const struct fz_info *info)
 
 		t->process = &p;
 		t->random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL | 1;
-		t->dev = open(FZ_DEVICE, O_RDWR | O_CLOEXEC);
+		t->dev = open(bare ? "/dev/null" : FZ_DEVICE, O_RDWR | O_CLOEXEC);
 		if (t->dev < 0)
 			err(2, FZ_DEVICE);
 		make_room(t);
@@ -302,20 +305,30 @@ int main(int argc, char **argv)
 	bool good;
 	int fd;
 
+	bare = argc > 1 && !strcmp(argv[1], "--bare");
+	argc -= bare;
+	argv += bare;
 	if (argc < 2 || argc > 3)
-		errx(2, "usage: fuzz_dev SECONDS [SEED]");
+		errx(2, "usage: fuzz_dev [--bare] SECONDS [SEED]");
 	if (argc == 3)
 		seed = strtoull(argv[2], NULL, 0);
 	else if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed ^= getpid();
 	diag("seed %llu", (unsigned long long)seed);
-	if (fz_device_open(&dev, &error))
-		errx(2, "%s", error.text);
-	fd = fz_device_fd(dev);
 	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	if (totals == MAP_FAILED)
 		err(2, "mmap");
+	if (bare) {
+		good = storm(atoi(argv[1]), seed, NULL, &runs);
+		ok(good, "%u processes, %llu VMs, %llu runs, without the module", runs,
+		   (unsigned long long)totals->vms, (unsigned long long)totals->runs);
+		diag("%llu guests shut down by the emulator", (unsigned long long)totals->shutdowns);
+		return done();
+	}
+	if (fz_device_open(&dev, &error))
+		errx(2, "%s", error.text);
+	fd = fz_device_fd(dev);
 
 	good = storm(atoi(argv[1]), seed, fz_device_info(dev), &runs);
 	ok(good, "%u processes, %llu calls and maps, %llu done, %llu VMs, %llu runs: as the contract has it",

@@ -95,10 +95,12 @@ void fuzz_vm(struct thread *t)
 	case 1:
 	case 2:
 	case 3:
-		attach_vm(t, m);
+		if (!bare)
+			attach_vm(t, m);
 		break;
 	case 4:
-		detach_vm(t, m);
+		if (!bare)
+			detach_vm(t, m);
 		break;
 	case 5:		/* the same memory once more */
 		vm_slot(&m->vm, 1, 2 * MEM_BYTES, m->slot ? 0 : MEM_BYTES / 2, m->mem, 0);

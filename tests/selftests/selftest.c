@@ -233,8 +233,9 @@ int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
 		wx_tests, host_tests, host_mem_tests, host_path_tests, host_io_tests,
-		life_tests, change_tests, fds_tests, storm_tests, device_tests,
+		life_tests, kinds_tests, change_tests, fds_tests, storm_tests, device_tests,
 		modes_tests, nested_tests, verify_tests, mixed_tests, loss_tests, audit_tests,
+		bed_tests,
 	};
 	const struct test *test;
 	bool injects = has_param("inject_x");
@@ -258,7 +259,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		for (test = groups[i]; test->name; test++)
 			if (selected(test->name, argc, argv) &&
-			    (groups[i] != audit_tests || injects)) {
+			    (groups[i] != audit_tests || injects) &&
+			    (groups[i] != bed_tests || argc > 1)) {
 				diag("%s", test->name);
 				again_run(run, test);
 			}

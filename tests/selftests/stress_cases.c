@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "stress.h"
 
@@ -285,17 +284,13 @@ static void host(struct stress *s)
 {
 	unsigned int f = some_frame(s);
 	uint64_t page[PAGE / 8];
-	struct iovec from, to;
 
 	if (rnd(s) & 1) {
 		put_frame(s, frame_mem(s, f), f, false);
 	} else {
 		/* As a device does it: the kernel writes for us. A label at a time. */
 		put_frame(s, page, f, true);
-		from = (struct iovec){ page + 1, 8 };
-		to = (struct iovec){ frame_mem(s, f) + 8, 8 };
-		if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) != 8)
-			err(2, "process_vm_writev");
+		write_by_kernel(frame_mem(s, f) + 8, page + 1, 8);
 	}
 	s->disturbed++;
 	if (rnd(s) % 4 == 0)

@@ -66,6 +66,9 @@ void vm_add_vcpu(struct vm *vm);
 /* mmap(2) MEM_BYTES, aligned to HUGE; dies on failure. */
 void *vm_map(int flags, int fd);
 
+/* Have the kernel write to our own memory, by get_user_pages(), as for a device. */
+void write_by_kernel(void *to, const void *from, size_t n);
+
 /* Set or remove (@bytes 0) memory slot @slot. Return 0 or a negative errno. */
 int vm_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t bytes, void *mem,
 	    unsigned int flags);
