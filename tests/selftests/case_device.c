@@ -36,6 +36,7 @@ static void test_full(void)
 	if (sched_getaffinity(0, sizeof(all), &all) || sched_setaffinity(0, sizeof(one), &one))
 		err(2, "sched_setaffinity");
 	vm_new(&vm, 1);
+	vm_small_pages(&vm);
 	id = attach(&vm);
 	PUT(&vm, DRIVER(0), call_pages);
 	vm_put_targets(&vm, TARGETS, n, 3);
