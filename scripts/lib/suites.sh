@@ -126,6 +126,42 @@ at_home()
 	done
 }
 
+# upx_dir: print a folder with the program upx: the machine's own, else that of another release, with
+# the C library that it needs beside it.
+upx_dir()
+{
+	local own dir tmp
+
+	own=$(command -v upx) && { dirname -- "$own"; return; }
+	mkdir -p "$FZ_CACHE"
+	dir=$(realpath -- "$FZ_CACHE")/upx
+	if [ ! -e "$dir/.complete" ]; then
+		suites_ready
+		(
+			flock 9
+			[ ! -e "$dir/.complete" ] || exit 0
+			tmp=$FZ_CACHE/.upx.tmp
+			rm -rf -- "$tmp"
+			suites_download other "$tmp/debs" upx-ucl libc6 libgcc-s1 libstdc++6 ||
+				die "apt cannot download upx-ucl"
+			suites_unpack "$tmp/debs" "$tmp/root" || die "a package does not unpack: $tmp/debs"
+			mkdir -p "$tmp/lib"
+			cp -L -- "$tmp"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,lib{c,m}.so.6,libgcc_s.so.1,libstdc++.so.6} \
+				"$tmp/lib/" && cp -L -- "$tmp/root/usr/bin/upx-ucl" "$tmp/lib/upx" ||
+				die "upx-ucl is not what it was"
+			# shellcheck disable=SC2016 # it is for then
+			printf '%s\n' '#!/bin/sh' 'd=${0%/*}/lib' \
+				'exec "$d/ld-linux-x86-64.so.2" --library-path "$d" "$d/upx" "$@"' >"$tmp/upx"
+			chmod 755 "$tmp/upx"
+			rm -rf -- "${tmp:?}/debs" "${tmp:?}/root"
+			touch "$tmp/.complete"
+			rm -rf -- "$dir"
+			mv -T -- "$tmp" "$dir"
+		) 9>"$FZ_CACHE/.upx.lock" || exit 2
+	fi
+	printf '%s\n' "$dir"
+}
+
 # toolchain CC: print the folder that holds the program CC (x86_64-linux-gnu-gcc-14, say) of another
 # release, its C library and libelf, unpacked if need be.
 toolchain()

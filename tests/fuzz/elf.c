@@ -7,6 +7,7 @@
 #include "elffile.h"
 #include "entries.h"
 #include "fuzz.h"
+#include "upx.h"
 
 #define PAGE	4096UL
 
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fz_error err = { "" };
 	struct fz_elf elf;
 	size_t i, len;
-	void *blob;
+	void *blob, *copy;
 	int ret;
 
 	ret = fz_elf_parse(&elf, data, size, &err);
@@ -39,6 +40,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(fz_entries_has(blob, len, UINT32_MAX));
 		free(blob);
 	}
+	copy = malloc(size);
+	if (ret && copy) {
+		memcpy(copy, data, size);
+		fz_upx_magic(copy, size);
+		CHECK(!fz_upx_image(copy, size, &err));
+	}
+	free(copy);
 	return 0;
 }
 

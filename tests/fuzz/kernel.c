@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fz_hashdb_file f = { .path = "/f.ko.xz" };
 	struct seen seen = { 0 };
-	const struct fz_taker taker = { &seen, take_file, take_image, extra, anchor };
+	const struct fz_taker taker = { &seen, take_file, take_image, extra, anchor, NULL };
 	struct fz_error err = { "" };
 	uint8_t *made = NULL;
 	uint16_t type = 0;

@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct fz_hashdb_file f = { .path = "/f" };
 	struct seen seen = { 0 };
-	const struct fz_taker taker = { &seen, take_file, take_image, extra, anchor };
+	const struct fz_taker taker = { &seen, take_file, take_image, extra, anchor, NULL };
 	struct fz_error err = { "" };
 	struct fz_pe pe;
 	int ret;

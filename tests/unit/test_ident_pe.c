@@ -47,7 +47,7 @@ static int anchor(void *ctx, uint64_t hash, uint32_t page, struct fz_error *e)
 
 static void add(struct fz_hashdb_writer *w, const char *name, const uint8_t *data)
 {
-	const struct fz_taker t = { w, take, take_image, extra, anchor };
+	const struct fz_taker t = { w, take, take_image, extra, anchor, NULL };
 	const struct fz_hashdb_file f = { .path = (char *)name, .package = "p", .version = "1",
 					  .arch = "amd64" };
 

@@ -184,7 +184,7 @@ static int anchor(void *ctx, uint64_t hash, uint32_t page, struct fz_error *e)
 	return 0;
 }
 
-static const struct fz_taker taker = { NULL, take, take_image, extra, anchor };
+static const struct fz_taker taker = { NULL, take, take_image, extra, anchor, NULL };
 
 /* Undo the loading at @base of page @page: is it the file's, one way? */
 static bool undone(unsigned int page, uint64_t base)

@@ -21,6 +21,7 @@
 #include "db.h"
 #include "db_ahead.h"
 #include "db_progress.h"
+#include "db_upx.h"
 #include "formats.h"
 #include "hashdb_write.h"
 #include "package.h"
@@ -168,12 +169,25 @@ static int anchor(void *ctx, uint64_t hash, uint32_t page, struct fz_error *err)
 	return fz_hashdb_write_anchor(a->w, hash, page, err);
 }
 
+static int unpack(void *ctx, const char *path, const void *data, size_t size,
+		  struct fz_buffer *out, struct fz_error *err)
+{
+	struct fz_error why;
+	int ret = db_upx(data, size, out, &why);
+
+	if (ret == -ENOMEM)
+		return fz_fail(err, ret, "%s", why.text);
+	if (ret <= 0)
+		note(ctx, path, false, why.text);
+	return ret > 0;
+}
+
 /* As struct fz_format's read(): how many programs were taken, 0, or -EINVAL if it lies. */
 static int read_content(struct adding *a, const struct fz_package *package, const char *path,
 			const void *data, size_t size, struct fz_error *err)
 {
 	const struct fz_format *format = fz_format_of(data, size);
-	const struct fz_taker taker = { a, take, take_image, extra, anchor };
+	const struct fz_taker taker = { a, take, take_image, extra, anchor, unpack };
 	struct fz_hashdb_file f = { .path = (char *)path };
 
 	if (!format)	/* it changed since its kind was looked at */

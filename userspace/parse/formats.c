@@ -13,6 +13,7 @@
 #include "fv.h"
 #include "kernel.h"
 #include "pe.h"
+#include "upx.h"
 
 static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
 		       const struct fz_taker *t, struct fz_error *err)
@@ -29,42 +30,80 @@ static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
 	return ret;
 }
 
-static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t size,
-		    const struct fz_taker *t, struct fz_error *err)
+/* Hand over the file at @data; @image: what it unpacks to, or NULL. */
+static int take_elf(const struct fz_hashdb_file *given, const struct fz_elf *elf, const void *data,
+		    size_t size, const struct fz_buffer *image, const struct fz_taker *t,
+		    struct fz_error *err)
 {
 	struct fz_hashdb_segment segments[FZ_ELF_SEGMENTS];
 	char build_id[2 * FZ_ELF_BUILD_ID + 1] = "";
 	struct fz_hashdb_file f = *given;
-	struct fz_elf elf;
 	size_t i;
+
+	for (i = 0; i < elf->build_id_len; i++)
+		sprintf(build_id + 2 * i, "%02x", elf->build_id[i]);
+	for (i = 0; i < elf->nsegments; i++)
+		segments[i] = (struct fz_hashdb_segment) {
+			.offset = elf->segments[i].offset,
+			.vaddr = elf->segments[i].vaddr,
+			.pages = elf->segments[i].pages,
+		};
+	if (!f.arch)
+		f.arch = (char *)fz_elf_arch(elf);
+	f.build_id = build_id;
+	f.pie = elf->type == ET_DYN;
+	f.entry = elf->entry;
+	f.machine = elf->machine;
+	f.is64 = elf->is64;
+	f.nsegments = elf->nsegments;
+	f.segments = segments;
+	if (!image)
+		return t->take(t->ctx, &f, data, size, err);
+	f.flags = FZ_FILE_IMAGE | FZ_FILE_UNPACKED;
+	return t->take_image(t->ctx, &f, data, size, image->p, image->len, err);
+}
+
+/* How many programs were taken: 1, or 0. */
+static int take_unpacked(const struct fz_hashdb_file *given, const void *data, size_t size,
+			 const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_buffer image = { 0 };
+	struct fz_elf elf;
 	int ret;
+
+	if (!t->unpack || !fz_upx_magic(data, size))
+		return 0;
+	ret = t->unpack(t->ctx, given->path, data, size, &image, err);
+	if (ret > 0)
+		ret = fz_elf_parse(&elf, image.p, image.len, err);
+	if (ret > 0)
+		ret = fz_upx_image(image.p, image.len, err) ?: 1;
+	if (ret > 0)
+		ret = take_elf(given, &elf, data, size, &image, t, err);
+	else
+		image.len = 0;
+	free(image.p);
+	return ret < 0 ? ret : image.len > 0;
+}
+
+static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_elf elf;
+	int ret, more;
 
 	ret = fz_elf_parse(&elf, data, size, err);
 	if (!ret && elf.type == ET_REL)
 		return fz_module_read(given, data, size, data, size, t, err);
 	if (ret <= 0)
 		return ret;
-	for (i = 0; i < elf.build_id_len; i++)
-		sprintf(build_id + 2 * i, "%02x", elf.build_id[i]);
-	for (i = 0; i < elf.nsegments; i++)
-		segments[i] = (struct fz_hashdb_segment) {
-			.offset = elf.segments[i].offset,
-			.vaddr = elf.segments[i].vaddr,
-			.pages = elf.segments[i].pages,
-		};
-	if (!f.arch)
-		f.arch = (char *)fz_elf_arch(&elf);
-	f.build_id = build_id;
-	f.pie = elf.type == ET_DYN;
-	f.entry = elf.entry;
-	f.machine = elf.machine;
-	f.is64 = elf.is64;
-	f.nsegments = elf.nsegments;
-	f.segments = segments;
-	ret = t->take(t->ctx, &f, data, size, err);
+	ret = take_elf(given, &elf, data, size, NULL, t, err);
 	if (ret > 0 && t->extra)
 		ret = add_entries(&elf, data, size, t, err);
-	return ret < 0 ? ret : 1;
+	if (ret < 0)
+		return ret;
+	more = take_unpacked(given, data, size, t, err);
+	return more < 0 ? more : 1 + more;
 }
 
 /* The first that fits. */

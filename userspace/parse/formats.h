@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include "elffile.h"
 #include "error.h"
+#include "harvest.h"
 #include "hashdb.h"
 
 #define FZ_FORMAT_HEAD	4096	/* bytes by which a kind is told, or the whole file */
@@ -29,6 +30,12 @@ struct fz_taker {
 	int (*extra)(void *ctx, uint32_t blob, uint32_t index, const void *data, size_t len,
 		     struct fz_error *err);
 	int (*anchor)(void *ctx, uint64_t hash, uint32_t page, struct fz_error *err);
+	/*
+	 * Unpack the packed program at @data, file @path, to @out; NULL: nobody does. 1, 0 if
+	 * it can't be (and that has been said), or a negative errno.
+	 */
+	int (*unpack)(void *ctx, const char *path, const void *data, size_t size,
+		      struct fz_buffer *out, struct fz_error *err);
 };
 
 struct fz_format {
