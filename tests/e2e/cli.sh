@@ -284,6 +284,15 @@ else
 	ok "report --live: no module" refuse "load fitzroy.ko" report --live --db "$tmp/db"
 fi
 
+# A log that the tool of an earlier format wrote, and one of a format to come.
+old=$top/tests/e2e/logs/version-1.fz
+ok "verify: a log of the format before" refuse "has log version 1, this tool reads 2" verify "$old"
+ok "report: a log of the format before" refuse "has log version 1" report "$old" --db "$tmp/db"
+ok "dump: a log of the format before" refuse "has log version 1" dump "$old" --db "$tmp/db" -o "$tmp/dumped"
+{ head -c 8 "$tmp/log"; printf '\3'; tail -c +10 "$tmp/log"; } >"$tmp/later"
+ok "verify: a log of a later format" refuse "has log version 3" verify "$tmp/later"
+ok "report: a log of a later format" refuse "has log version 3" report "$tmp/later" --db "$tmp/db"
+
 # ------------------------------------------------------------- a made-up device
 with()	# with FAKE EXIT ARGS...: run against the fake device
 {
@@ -293,13 +302,23 @@ with()	# with FAKE EXIT ARGS...: run against the fake device
 	FAKE=$fake FAKE_FILE=$cat FAKE_CALLS=1 LD_PRELOAD=$O/tests/e2e/fakedev.so run "$@"
 }
 if nm "$fitzroy" | grep -q __asan_init; then
-	for i in {1..34}; do
+	for i in {1..42}; do
 		n=$((n + 1))
 		echo "ok $n # SKIP a sanitizer cannot be preloaded over"
 	done
 else
 	ok "device: another ABI" with abi 2 status
 	ok "device: ... says which" grep -q "speaks ABI 2, this tool 1" "$tmp/err"
+	ok "device: a module of the first layout, with shorter structures" with old 0 status --json
+	ok "device: ... what it does not know is zero" json "$tmp/out" \
+		'j["module"]["abi"] == 1 and j["module"]["verify_ns"] == 0 and j["total"]["drifts"] == 0'
+	ok "device: ... it is recorded" with old 0 record -o "$tmp/old" --timeout 0.1
+	ok "device: ... a whole log" run 0 verify "$tmp/old"
+	ok "device: ... and audited" with old 0 audit --json
+	ok "device: ... without entries, which it cannot name" json "$tmp/out" 'not j["violations"]'
+	ok "device: a later module that wants other sizes" with later 2 status
+	ok "device: ... one line says what to do" eval '[ "$(wc -l <"$tmp/err")" = 1 ] &&
+		grep -q "load the fitzroy.ko that belongs to this tool" "$tmp/err"'
 	ok "device: no permission" with perm 2 status
 	ok "device: ... says what to do" grep -q "run as root" "$tmp/err"
 	ok "device: another reader" with busy 2 record --all -o "$tmp/rec"

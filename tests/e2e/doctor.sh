@@ -95,6 +95,19 @@ expect 1 '^no .*not one that FitzRoy knows.*kvm_mmu_hugepage_adjust' "a hook is 
 # One with a copy of a function that some callers use.
 sed 's/kvm_mmu_slot_gfn_write_protect/make_spte.constprop.0\x00        /g' "$real/kvm.ko" >"lib/modules/$kver/kernel/arch/x86/kvm/kvm.ko"
 expect 1 '^no .*make_spte.constprop' "a hook that some callers would not pass"
+# Others whose structures, names or code changed: each is refused, and says what is missing.
+changed() # SED: of kvm.ko, each to the same length
+{
+	LC_ALL=C sed "$1" "$real/kvm.ko" >"lib/modules/$kver/kernel/arch/x86/kvm/kvm.ko"
+}
+changed 's/shadowed_translation/shadowed_translatioN/g'
+expect 1 '^no .*no member shadowed_translation' "a member of a structure is gone"
+changed 's/\([\x48\x49][\xb8-\xbf]\x00\x00\x00\x00\x00\x00\x40\)\x01/\1\x02/g'
+expect 1 '^no .*mark_spte_for_access_track .*FZ_SPTE_SAVED is not known' "a bit of its entries moved"
+changed 's/make_huge_page_split_spte/make_huge_page_split_SPTE/g'
+expect 1 '^no .*make_small_spte make_huge_page_split_spte' "the split of huge entries is by an unknown function"
+changed 's/kvm_tdp_mmu_zap_collapsible_sptes/kvm_tdp_mmu_zap_collapsible_SPTES/g'
+expect 1 '^no .*how do its huge pages come back' "huge pages come back by an unknown function"
 cd "$tmp" || exit 1
 expect 0 '^Nothing' "a folder of scripts/kernels" --kernel "$real"
 expect 2 'no kernel 9.9' "a kernel that is not there" --root "$tmp/root" --kernel 9.9.9-amd64

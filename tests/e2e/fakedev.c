@@ -5,7 +5,8 @@
  * One VM that ran the pages of FAKE_FILE. FAKE = abi, busy, perm, violation, dies,
  * flip (one byte of a page is changed), stream (more at each barrier) or escape (once
  * it is read, it opens a file: what a hostile record might make the reader do) says
- * how it misbehaves.
+ * how it misbehaves. FAKE = old is a module of the first layout, whose structures were
+ * shorter; FAKE = later one that no longer takes the sizes of now.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -154,7 +155,29 @@ static void audit(struct fz_audit *a)
 	a->violations = fake("violation");
 	if (a->violations && a->found_max)
 		memcpy((void *)(uintptr_t)a->found, &bad, sizeof(bad));
-	a->found_max = a->violations && a->found_max;
+	if (!fake("old"))
+		a->found_max = a->violations && a->found_max;
+}
+
+/* What the structures were in the first layout: tests/uapi/v1-first.layout. */
+static size_t first_size(unsigned long number)
+{
+	return number == FZ_IOC_INFO ? 152 : number == FZ_IOC_STAT ? 184 :
+	       number == FZ_IOC_AUDIT ? 56 : 4096;
+}
+
+/* What is longer than the module knows must end in zeros, as uapi/fitzroy.h says. */
+static int refuse_size(unsigned long number, const uint8_t *arg)
+{
+	uint32_t size, i;
+
+	memcpy(&size, arg, sizeof(size));
+	if (fake("later") && number == FZ_IOC_INFO)
+		return EINVAL;
+	for (i = first_size(number); fake("old") && i < size; i++)
+		if (arg[i])
+			return E2BIG;
+	return 0;
 }
 
 int ioctl(int fd, unsigned long number, ...)
@@ -167,6 +190,10 @@ int ioctl(int fd, unsigned long number, ...)
 	va_end(ap);
 	if (fd != device)
 		number = 0;
+	if (number && refuse_size(number, arg)) {
+		errno = refuse_size(number, arg);
+		return -1;
+	}
 	switch (number) {
 	case FZ_IOC_INFO:
 		return info(arg);

@@ -71,12 +71,25 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* Frames that were mixed for I/O. */
+/* Frames that were mixed for I/O, and frames that ran. */
 static unsigned int for_io;
+static struct {
+	__u64 gfn[2 * N];
+	unsigned int n;
+} ran;
 
 static void note(const struct fz_rec *rec)
 {
+	unsigned int i;
+
 	for_io += rec->type == FZ_REC_MIXED && rec->u.mixed.why == FZ_MIXED_IO;
+	if (rec->type != FZ_REC_MIXED && rec->type != FZ_REC_EXEC)
+		return;
+	for (i = 0; i < ran.n; i++)
+		if (ran.gfn[i] == rec->gfn)
+			return;
+	if (ran.n < 2 * N)
+		ran.gfn[ran.n++] = rec->gfn;
 }
 
 static const struct seen *look_for_io(uint64_t id)
@@ -84,6 +97,7 @@ static const struct seen *look_for_io(uint64_t id)
 	const struct seen *s;
 
 	for_io = 0;
+	ran.n = 0;
 	each = note;
 	s = look(id);
 	each = NULL;
@@ -168,8 +182,9 @@ static void in_flight(void *mem, bool alone)
 	s = look_for_io(id);
 	ok(s->count[FZ_REC_MIXED] == for_io && (alone ? for_io == 1 : for_io >= 1),
 	   "a read into one is in flight: %u mixed", for_io);
-	ok(s->count[FZ_REC_EXEC] + s->count[FZ_REC_MIXED] == N + 1,
-	   "%u first executions", s->count[FZ_REC_EXEC]);
+	/* On a slow host a page may be mixed twice before its vCPU gets on. */
+	ok(ran.n == N + 1, "%u frames ran first, %u of them captured for good", ran.n,
+	   s->count[FZ_REC_EXEC]);
 	usleep(100000);
 	ok(!call(&vm, 0, TARGETS, 1) && vcpu_rax(&vm, 0) == 3, "the page runs on");
 	s = look(id);

@@ -28,6 +28,11 @@ ok() # NAME COMMAND...
 	fi
 }
 
+refused()
+{
+	! "$@"
+}
+
 # asserts LAYOUT: a program that compiles if the header is as recorded.
 asserts()
 {
@@ -63,14 +68,23 @@ compile() # COMPILER STANDARD LANGUAGE BITS FILE
 		-I"$uapi" -isystem "$system" "$5"
 }
 
-refused()
-{
-	! "$@"
-}
-
 grep -v '^#' "$here/v1.layout" >"$tmp/v1"
 "$here/layout" >"$tmp/now"
 ok "what the header has is what was recorded, no more and no less" diff "$tmp/v1" "$tmp/now"
+# A member of a structure that grew is longer, and a structure.
+grew()
+{
+	awk '/^#/ { next } NR == FNR { was[$1] = $0; next } $1 in was {
+		n = split(was[$1], w, " ")
+		if (n == 2 ? $2 < w[2] : $2 != w[2] || $3 < w[3] || ($3 > w[3] && !($1 ~ /\.(c|u|u\.[a-z_]+)$/)))
+			print "was " was[$1] ", is " $0
+		delete was[$1]
+	} END { for (m in was) print "gone: " was[m] }' "$here/v1-first.layout" "$1" | grep . && return 1
+	return 0
+}
+ok "since the first layout structures only grew, at their ends" grew "$tmp/v1"
+sed 's/^fz_stat\.id 8 8/fz_stat.id 16 8/' "$tmp/v1" >"$tmp/moved"
+ok "a member that moved would be seen" refused grew "$tmp/moved"
 asserts "$tmp/v1" >"$tmp/same.c"
 # As wide as it was, and one member moved.
 sed 's/^fz_rec\.rip 40 8/fz_rec.rip 44 8/' "$tmp/v1" >"$tmp/moved"

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -265,6 +266,12 @@ int fz_device_audit_found(struct fz_device *dev, uint64_t id, struct fz_audit *a
 		if (audit->found_max > max)
 			return fz_fail(err, -EPROTO, "the module names more bad entries than fit");
 		return 0;
+	}
+	/* An older module counts them, but cannot name any. */
+	if (errno == E2BIG) {
+		*audit = (struct fz_audit){ .size = offsetof(struct fz_audit, found), .id = id };
+		if (!ioctl(dev->fd, FZ_IOC_AUDIT, audit))
+			return 0;
 	}
 	if (errno == ENOENT)
 		return fz_fail(err, -ENOENT, "no VM %" PRIu64 " is attached", id);
