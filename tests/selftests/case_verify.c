@@ -118,6 +118,40 @@ static void test_drift(void)
 	param("verify_ms", period);
 }
 
+/* A round takes many steps, and a region more than one: its last page is come to, too. */
+static void test_drift_last(void)
+{
+	unsigned long period = param("verify_ms", 0);
+	const uint64_t last = TARGETS + (4 * N - 1) * PAGE;
+	uint32_t value = 1000;
+	struct vm vm;
+	uint64_t id;
+	int fd, i;
+
+	vm_new(&vm, 1);
+	fd = back_by_file(&vm);
+	id = attach(&vm);
+	look(id);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, 4 * N, 3);
+	for (i = 0; i < 4; i++) {
+		ok(!call(&vm, 0, TARGETS + i * N * PAGE, N), "pages of one region run");
+		ok(look(id)->count[FZ_REC_EXEC] == N + !i, "and are captured");
+	}
+	if (pwrite(fd, &value, sizeof(value), last + 1) != sizeof(value))
+		err(2, "pwrite");
+	/* A tenth of the frames in a step. */
+	param("verify_ms", 1000);
+	for (i = 0; i < 300 && !counters(id).drifts; i++)
+		usleep(100 * 1000);
+	ok(look(id)->count[FZ_REC_DRIFT] == 1, "the last of them is written unseen: a DRIFT after %d ms",
+	   i * 100);
+	drifts_wanted = 1;
+	finish(&vm, id);
+	close(fd);
+	param("verify_ms", period);
+}
+
 static struct vm *busy;
 
 /* The VMM writes to executed pages while vCPUs do, and the rings are read. */
@@ -172,6 +206,7 @@ static void test_no_drift(void)
 
 const struct test verify_tests[] = {
 	{ "drift", test_drift },
+	{ "drift-last", test_drift_last },
 	{ "no-drift", test_no_drift },
 	{ NULL, NULL }
 };
