@@ -17,7 +17,7 @@
 #define MEM_AT	0x200000000000UL
 #define HIGH_AT	0x300000000000UL
 #define DATA_BY	(2 * HUGE)		/* from a group's code to its data */
-#define PACKED	4096			/* pages that fill regions */
+#define PACKED	16384			/* pages that fill regions */
 #define ALONE	4096			/* pages in regions of their own */
 #define REFRESH_PAGES	8000
 #define ROUNDS	500000000UL		/* of spinning, a second */
