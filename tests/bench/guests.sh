@@ -16,7 +16,7 @@ dir=$FZ_OUTDIR/bench/$group-$kver
 db=${FZ_BENCH_DB:-$FZ_OUTDIR/demo/known.db}
 [ "$group" != latency ] || [ -r "$db" ] || die "no $db: make demo first"
 mkdir -p "$dir"
-disk=$("$here/guests/build" "$kver" "$dir/guest")
+"$here/guests/build" "$kver" "$dir/guest"
 
 # in_host MODE OPTION... -- GUEST...: as guests/host says, into DIR/MODE
 in_host()
@@ -39,7 +39,7 @@ in_host()
 	SH
 	chmod 755 "$dir/$mode.script"
 	"$FZ_TOP/scripts/nested" --out "$dir/$mode" --cpu amd --host-kernel "$kver" --timeout 1500 "${options[@]}" \
-		--guest-disk "$disk" --no-report --host-script "$dir/$mode.script" >"$dir/$mode.log" 2>&1 || {
+		--no-report --host-script "$dir/$mode.script" >"$dir/$mode.log" 2>&1 || {
 		cat "$dir/$mode.log" "$dir/$mode/script.log" >&2 || true
 		die "no figures from $kver, $mode"
 	}
