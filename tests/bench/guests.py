@@ -25,7 +25,9 @@ def mean(values):
 
 
 def spread(values):
-    return 100 * (max(values) - min(values)) / mean(values)
+    if len(values) < 2:
+        return "one run"
+    return "runs differ by %.2f %%" % (100 * (max(values) - min(values)) / mean(values))
 
 
 kver, logs = sys.argv[1], sys.argv[2:]
@@ -50,11 +52,11 @@ for kind, s in states:
 # A workload's times, for each mode: all of them, or there are no figures.
 for name, what in WHAT.items():
     bare, watched = busy.get(("bare", name)), busy.get(("counted", name))
-    if not bare or not watched or len(bare) < 2 or len(bare) != len(watched):
+    if not bare or not watched or len(bare) != len(watched):
         fail("no %s: %s, %s" % (name, bare, watched))
     print("amd-%s/guest_%s" % (kver, name.replace("-", "_")), "%.4f" % (mean(watched) / mean(bare)), "ratio", "",
-          "%s; %.1f M instructions watched, %.1f M not; runs differ by %.2f and %.2f %%" %
-          (what, mean(watched) / 1e6, mean(bare) / 1e6, spread(watched), spread(bare)), sep="\t")
+          "%s; %.1f M instructions watched (%s), %.1f M not (%s)" %
+          (what, mean(watched) / 1e6, spread(watched), mean(bare) / 1e6, spread(bare)), sep="\t")
 
 # One VM after another: the sums of those before are in the total.
 for kind in ("boot", "work"):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # guests.sh guests|huge|latency KVER - whole guests; lines as in tests/bench/run
 #
-# guests: counted, with and without the monitor. huge: how much of a guest's memory stays
+# guests: counted, with and without the monitor; FZ_BENCH_RUNS="boot work" is half of it. huge: how much of a guest's memory stays
 # mapped by 2 MiB, through FZ_BENCH_CHURN seconds (120) of churn. latency: from a first
 # execution to the line of fitzroy watch; needs the database that make demo left, or
 # FZ_BENCH_DB. Logs stay in out/bench/GROUP-KVER.
@@ -12,6 +12,7 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 . "$here/../../scripts/lib/common.sh"
 [ $# = 2 ] || die "usage: tests/bench/guests.sh guests|huge|latency KVER"
 group=$1 kver=$2
+runs=${FZ_BENCH_RUNS:-boot work boot work}
 dir=$FZ_OUTDIR/bench/$group-$kver
 db=${FZ_BENCH_DB:-$FZ_OUTDIR/demo/known.db}
 [ "$group" != latency ] || [ -r "$db" ] || die "no $db: make demo first"
@@ -47,8 +48,10 @@ in_host()
 
 case $group in
 guests)
-	in_host bare --icount --host-append norandmaps -- boot work boot work
-	in_host counted --icount --host-append norandmaps -- boot work boot work
+	# shellcheck disable=SC2086
+	in_host bare --icount --host-append norandmaps -- $runs
+	# shellcheck disable=SC2086
+	in_host counted --icount --host-append norandmaps -- $runs
 	python3 "$here/guests.py" "$kver" "$dir/bare/script.log" "$dir/counted/script.log"
 	;;
 huge)
