@@ -10,6 +10,7 @@
  * Early code runs at other addresses (identity-mapped, before or beside the kernel's own
  * mapping), with the same delta in it: anchors lead there, too.
  */
+#include "ident_made.h"
 #include "ident_module.h"
 
 #define ALIGN		(2ULL << 20)
@@ -19,6 +20,8 @@
 #define ANCHORED_MAX	16		/* more candidates than these are no anchor */
 #define BASES_MAX	4		/* kernels of one VM: it may boot another */
 #define MODIFIED_MAX	1024		/* bytes that differ; more is something else */
+#define LEARNT_MAX	16		/* values of constants in one page */
+#define AGREE		2		/* sites, for a second value of a constant */
 
 struct kernel {
 	uint32_t file, class;
@@ -28,11 +31,24 @@ struct kernel {
 	size_t nfunctions;
 	struct fz_export *exports;
 	size_t nexports;
+	struct fz_ftrace ftrace[2];
 };
 
 struct base {
 	uint32_t vm, kernel;
 	uint64_t delta;
+};
+
+/* A value that a constant has in a VM's kernel. */
+struct constant {
+	struct base of;
+	uint64_t id, value;
+	unsigned int sites;		/* while it is learnt: how many have it */
+};
+
+struct trampoline {
+	uint32_t vm;
+	uint64_t vaddr;
 };
 
 /* What was found out about a content; it stays true. */
@@ -53,6 +69,10 @@ struct state {
 	size_t nmemos;
 	struct fz_unpacked sites;
 	struct fz_modules *modules;
+	struct constant *constants;
+	size_t nconstants, constants_cap;
+	struct trampoline *trampolines;
+	size_t ntrampolines, trampolines_cap;
 };
 
 static void free_state(void *p)
@@ -67,10 +87,23 @@ static void free_state(void *p)
 	}
 	free(s->kernels);
 	free(s->bases);
+	free(s->constants);
+	free(s->trampolines);
 	free(s->memos);
 	fz_unpacked_free(&s->sites);
 	fz_modules_free(s->modules);
 	free(s);
+}
+
+static int load_ftrace(struct fz_identify *id, struct kernel *k, struct fz_error *err)
+{
+	const void *data;
+	size_t len;
+	int ret = fz_hashdb_extra(id->db, k->file, FZ_BLOB_KERNEL, 2, &data, &len, err);
+
+	if (ret > 0 && len == sizeof(k->ftrace))
+		memcpy(k->ftrace, data, len);
+	return ret < 0 ? ret : 0;
 }
 
 static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error *err)
@@ -108,6 +141,8 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 		if (!ret)
 			ret = fz_exports_load(id->db, file, &s->kernels[s->nkernels].exports,
 					      &s->kernels[s->nkernels].nexports, err);
+		if (!ret)
+			ret = load_ftrace(id, &s->kernels[s->nkernels], err);
 		s->nkernels++;
 		if (ret)
 			return ret;
@@ -118,16 +153,30 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 
 /* ---------------------------------------------------------------- one page */
 
+struct asking {
+	struct state *s;
+	const struct kernel *k;
+	struct base base;
+	bool strict;			/* learn nothing */
+	struct constant learnt[LEARNT_MAX];
+	size_t n;
+};
+
+static bool has_function(const struct kernel *k, uint64_t vaddr)
+{
+	return fz_functions_have(k->functions, k->nfunctions, vaddr - k->base);
+}
+
 static bool is_function(void *ctx, uint64_t vaddr)
 {
-	const struct kernel *k = ctx;
+	const struct asking *a = ctx;
 
-	return fz_functions_have(k->functions, k->nfunctions, vaddr - k->base);
+	return has_function(a->k, vaddr);
 }
 
 static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to)
 {
-	const struct kernel *k = ctx;
+	const struct kernel *k = ((const struct asking *)ctx)->k;
 	size_t i;
 
 	for (i = 0; i < k->nfunctions; i++) {
@@ -141,15 +190,170 @@ static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int
 	return false;
 }
 
-/* Is @have page @pageno of @k at @delta? 1 if SHA-256 says so. */
-static int try_page(struct fz_identify *id, struct state *s, struct kernel *k, uint32_t pageno,
-		    uint64_t delta, const uint8_t *have, uint8_t *want, uint8_t *undone,
-		    struct fz_error *err)
+static bool is_trampoline(const struct state *s, uint32_t vm, uint64_t vaddr)
 {
-	struct fz_undo u = { .delta = delta, .vaddr = k->base + (uint64_t)pageno * FZ_PAGE_SIZE,
-			     .target = is_function, .target_part = is_function_part, .ctx = k };
+	size_t i;
 
-	return fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone, err);
+	for (i = 0; i < s->ntrampolines; i++)
+		if (s->trampolines[i].vm == vm && s->trampolines[i].vaddr == vaddr)
+			return true;
+	return false;
+}
+
+static bool is_traced(void *ctx, uint64_t vaddr)
+{
+	const struct asking *a = ctx;
+
+	return is_trampoline(a->s, a->base.vm, vaddr);
+}
+
+static bool same_base(const struct base *a, const struct base *b)
+{
+	return a->vm == b->vm && a->kernel == b->kernel && a->delta == b->delta;
+}
+
+/* The constants' values: known ones, or new ones that have to prove themselves. */
+static bool constant(void *ctx, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
+{
+	struct asking *a = ctx;
+	size_t i;
+
+	for (i = 0; i < a->s->nconstants; i++) {
+		const struct constant *c = &a->s->constants[i];
+
+		if (c->id != id || !same_base(&c->of, &a->base) || (whole && c->value != implied))
+			continue;
+		*value = c->value;
+		return true;
+	}
+	if (!whole || a->strict || !fz_constant_may_be(id, implied))
+		return false;
+	*value = implied;
+	for (i = 0; i < a->n; i++)
+		if (a->learnt[i].id == id && a->learnt[i].value == implied) {
+			a->learnt[i].sites++;
+			return true;
+		}
+	if (a->n == LEARNT_MAX)
+		return false;
+	a->learnt[a->n++] = (struct constant){ a->base, id, implied, 1 };
+	return true;
+}
+
+/*
+ * The first value of a constant that is seen is believed, and no other: unless two sites
+ * of a page have it. (A VM that starts its kernel anew at the same place may have another.)
+ */
+static bool believe(const struct asking *a)
+{
+	size_t i, k;
+
+	for (i = 0; i < a->n; i++) {
+		for (k = 0; k < a->n; k++)
+			if (k != i && a->learnt[k].id == a->learnt[i].id)
+				return false;
+		for (k = 0; k < a->s->nconstants; k++)
+			if (a->s->constants[k].id == a->learnt[i].id &&
+			    same_base(&a->s->constants[k].of, &a->base) &&
+			    a->learnt[i].sites < AGREE)
+				return false;
+	}
+	return true;
+}
+
+/* Is @have page @pageno of kernel @b->kernel at @b->delta? 1 if SHA-256 says so. */
+static int try_page(struct fz_identify *id, struct state *s, const struct base *b, uint32_t pageno,
+		    const uint8_t *have, uint8_t *want, uint8_t *undone, struct fz_error *err)
+{
+	const struct kernel *k = &s->kernels[b->kernel];
+	struct asking a = { .s = s, .k = k, .base = *b };
+	struct fz_undo u = { .delta = b->delta,
+			     .vaddr = k->base + (uint64_t)pageno * FZ_PAGE_SIZE,
+			     .target = is_function, .target_part = is_function_part,
+			     .symbol = constant, .traced = is_traced, .ctx = &a };
+	int ret = fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone, err);
+	size_t i;
+
+	if (ret > 0 && !believe(&a)) {
+		a.strict = true;
+		a.n = 0;
+		ret = fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone,
+					err);
+	}
+	for (i = 0; ret > 0 && i < a.n; i++) {
+		if (FZ_GROW(s->constants, s->nconstants, s->constants_cap))
+			return fz_fail(err, -ENOMEM, "out of memory");
+		s->constants[s->nconstants++] = a.learnt[i];
+	}
+	return ret;
+}
+
+/* ---------------------------------------------------------------- trampolines */
+
+struct template {
+	struct fz_identify *id;
+	struct state *s;
+	struct base base;
+	uint64_t vaddr;
+};
+
+static int template_page(void *ctx, uint32_t pageno, uint8_t *page, struct fz_error *err)
+{
+	const struct template *t = ctx;
+	int ret = fz_hashdb_page(t->id->db, t->s->kernels[t->base.kernel].file, pageno, page, err);
+
+	return ret == -ENOENT ? 0 : ret ? ret : 1;
+}
+
+static int template_confirm(void *ctx, uint32_t pageno, const uint8_t *page, struct fz_error *err)
+{
+	const struct template *t = ctx;
+	uint8_t want[FZ_PAGE_SIZE], undone[FZ_PAGE_SIZE];
+
+	return try_page(t->id, t->s, &t->base, pageno, page, want, undone, err);
+}
+
+static bool template_function(void *ctx, int64_t offset)
+{
+	const struct template *t = ctx;
+
+	return has_function(&t->s->kernels[t->base.kernel], t->vaddr + offset - t->base.delta);
+}
+
+/* Frames that ran from a page's begin in the module area: which are trampolines? */
+static int find_trampolines(struct fz_identify *id, struct state *s, struct fz_error *err)
+{
+	size_t i, b;
+	int ret, which;
+
+	for (i = 0; i < id->r.nframes; i++) {
+		struct fz_frame *f = &id->r.frames[i];
+
+		if (!fz_is_open(id, f) || f->cpl == 3 || !(f->mode & FZ_MODE_LMA) ||
+		    f->rip % FZ_PAGE_SIZE || f->rip < FZ_MODULES || f->rip >= FZ_MODULES_END)
+			continue;
+		for (b = 0, which = 0; b < s->nbases; which ? b++ : 0, which = !which) {
+			struct template t = { id, s, s->bases[b], f->rip };
+
+			if (s->bases[b].vm != f->vm)
+				continue;
+			ret = fz_made_trampoline(&s->kernels[t.base.kernel].ftrace[which],
+				id->r.contents[f->content].page, &(struct fz_template){
+				template_page, template_confirm, template_function, &t }, err);
+			if (ret < 0)
+				return ret;
+			if (!ret)
+				continue;
+			fz_say_why(f, FZ_WHY_TRAMPOLINE);
+			if (is_trampoline(s, f->vm, f->rip))
+				break;
+			if (FZ_GROW(s->trampolines, s->ntrampolines, s->trampolines_cap))
+				return fz_fail(err, -ENOMEM, "out of memory");
+			s->trampolines[s->ntrampolines++] = (struct trampoline){ f->vm, f->rip };
+			break;
+		}
+	}
+	return 0;
 }
 
 /* ------------------------------------------------------------------ decisions */
@@ -215,7 +419,8 @@ static int try_at(struct fz_identify *id, struct state *s, struct fz_frame *f, u
 {
 	struct memo *m = &s->memos[f->content];
 	const uint8_t *have = id->r.contents[f->content].page;
-	int ret = try_page(id, s, &s->kernels[at], page, delta, have, want, undone, err);
+	const struct base b = { f->vm, at, delta };
+	int ret = try_page(id, s, &b, page, have, want, undone, err);
 
 	if (ret <= 0)
 		return ret;
@@ -413,9 +618,25 @@ static bool view_function(void *ctx, uint32_t vm, uint64_t vaddr)
 
 	for (i = 0; i < s->nbases; i++)
 		if (s->bases[i].vm == vm &&
-		    is_function(&s->kernels[s->bases[i].kernel], vaddr - s->bases[i].delta))
+		    has_function(&s->kernels[s->bases[i].kernel], vaddr - s->bases[i].delta))
 			return true;
 	return false;
+}
+
+static bool view_traced(void *ctx, uint32_t vm, uint64_t vaddr)
+{
+	const struct state *s = ctx;
+	size_t i;
+
+	for (i = 0; i < s->nbases; i++) {
+		const struct kernel *k = &s->kernels[s->bases[i].kernel];
+		uint64_t at = vaddr - s->bases[i].delta - k->base;
+
+		if (s->bases[i].vm == vm && at &&
+		    (at == k->ftrace[0].start || at == k->ftrace[1].start))
+			return true;
+	}
+	return is_trampoline(s, vm, vaddr);
 }
 
 static int settle(struct fz_identify *id, void **state, struct fz_error *err)
@@ -434,13 +655,17 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 	if (ret || !s->nkernels)
 		return ret;
 	ret = grow_memos(id, s, err);
-	for (late = 0; !ret && late < 2; late++)
+	for (late = 0; !ret && late < 2; late++) {
 		for (i = 0; ret >= 0 && i < id->r.nframes; i++)
 			ret = settle_one(id, s, &id->r.frames[i], late, err);
+		if (ret >= 0 && !late)
+			ret = find_trampolines(id, s, err);
+	}
 	if (ret < 0)
 		return ret;
-	return fz_modules_settle(id, s->modules, &(struct fz_kernel_view){
-		view_symbol, view_function, s }, err);
+	ret = fz_modules_settle(id, s->modules, &(struct fz_kernel_view){
+		view_symbol, view_function, view_traced, s }, err);
+	return ret ? ret : fz_made_name(id, err);
 }
 
 const struct fz_oracle fz_oracle_kernel = { "Linux kernel", settle, free_state };

@@ -311,6 +311,13 @@ static bool function(void *ctx, uint64_t vaddr)
 	return a->kernel->function(a->kernel->ctx, a->i->vm, vaddr);
 }
 
+static bool traced(void *ctx, uint64_t vaddr)
+{
+	struct asking *a = ctx;
+
+	return a->kernel->traced(a->kernel->ctx, a->i->vm, vaddr);
+}
+
 /* Is @f page @page of instance @i? What is learnt about it goes to *@i. */
 static int try_page(struct fz_identify *id, struct fz_modules *m, const struct fz_frame *f,
 		    struct instance *i, uint32_t page, uint64_t base,
@@ -322,7 +329,7 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 	struct asking a = { .m = m, .kernel = kernel, .i = &learnt };
 	/* All addresses as they are: the delta is in @vaddr. */
 	struct fz_undo u = { .vaddr = base + (uint64_t)page * FZ_PAGE_SIZE, .target = function,
-			     .symbol = symbol, .ctx = &a };
+			     .symbol = symbol, .traced = traced, .ctx = &a };
 	int ret = fz_undo_confirmed(id, &m->sites, m->modules[i->module].file, page, &u,
 				    id->r.contents[f->content].page, want, undone, err);
 

@@ -12,6 +12,8 @@ struct fz_kernel_view {
 	bool (*symbol)(void *ctx, uint32_t vm, uint64_t id, uint64_t *value);
 	/* Is a function of the VM's kernel at this address? */
 	bool (*function)(void *ctx, uint32_t vm, uint64_t vaddr);
+	/* Is it where ftrace's calls lead, the kernel's own or a trampoline? */
+	bool (*traced)(void *ctx, uint32_t vm, uint64_t vaddr);
 	void *ctx;
 };
 

@@ -113,6 +113,7 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_PADDING,
 	FZ_WHY_MISPLACED,
 	FZ_WHY_GENERATED,
+	FZ_WHY_MODULES,
 	FZ_WHYS,
 };
 

@@ -152,7 +152,7 @@ int fz_sites_symbol(struct fz_sites *s, uint64_t at, unsigned int width, bool re
 	unsigned int n = fits(at, width);
 	int ret;
 
-	if (width != 4 && width != 8)
+	if (width != 1 && width != 4 && width != 8)
 		return -EINVAL;
 	addend = htole32(addend);
 	symbol = htole64(symbol);
@@ -176,6 +176,12 @@ int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len)
 	if (!ret && n < len)
 		ret = add(s, at + n, FZ_SITE_ANY, len - n, NULL, 0, NULL);
 	return ret;
+}
+
+int fz_sites_traced(struct fz_sites *s, uint64_t at)
+{
+	/* The compiler puts them where functions begin: not over a page's end. */
+	return fits(at, 5) == 5 ? add(s, at, FZ_SITE_TRACED, 5, NULL, 0, NULL) : 0;
 }
 
 /* By page, then as packed: by offset's low byte first, which does for what is equal. */

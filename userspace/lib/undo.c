@@ -66,10 +66,14 @@ static size_t parse(const uint8_t *p, size_t left, struct site *s)
 		memcpy(&s->original, p + 12, 8);
 		s->original = le64toh(s->original);
 		n += 16;
-		if ((s->width != 4 && s->width != 8) || s->from + s->len > s->width)
+		if ((s->width != 1 && s->width != 4 && s->width != 8) || s->from + s->len > s->width)
 			return 0;
 		break;
 	case FZ_SITE_ANY:
+		break;
+	case FZ_SITE_TRACED:
+		if (s->len != 5)
+			return 0;
 		break;
 	default:
 		return 0;
@@ -138,6 +142,8 @@ static bool symbol_allowed(const struct site *s, const struct fz_undo *u, const 
 
 static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
 {
+	uint32_t rel;
+
 	switch (s->kind) {
 	case FZ_SITE_VALUE:
 		return !memcmp(have, s->data, s->len);
@@ -147,6 +153,10 @@ static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t
 		return delta_allowed(s, u, have);
 	case FZ_SITE_SYMBOL:
 		return symbol_allowed(s, u, have);
+	case FZ_SITE_TRACED:
+		memcpy(&rel, have + 1, 4);
+		return (*have == 0xe8 || *have == 0xcc) && u->traced &&
+		       u->traced(u->ctx, u->vaddr + u->delta + s->at + 5 + (int32_t)le32toh(rel));
 	default:
 		return true;
 	}
@@ -179,4 +189,20 @@ int fz_undo(const uint8_t *sites, size_t len, const uint8_t original[FZ_UNDO_PAG
 			break;
 	}
 	return undone;
+}
+
+uint64_t fz_constant_id(const char *section, bool shift)
+{
+	return (fz_symbol_id(section) & ~1ULL) | shift;
+}
+
+bool fz_constant_may_be(uint64_t id, uint64_t value)
+{
+	/* TASK_SIZE_MAX, of 4 and of 5 levels of page tables */
+	if (id == fz_constant_id("runtime_ptr_USER_PTR_MAX", false))
+		return value == 0x7ffffffff000 || value == 0xfffffffffff000;
+	if (id & 1)
+		return value < 64;
+	/* else something that the kernel has allocated */
+	return value >> 55 == 0x1ff && !(value & 7);
 }

@@ -33,13 +33,14 @@
  *	DELTA	u8 width (2, 4, 8), u8 the first byte's place in the field, u8 shift,
  *		u8 sign, u64 the field in the file: allowed is the field plus (sign 0) or
  *		minus (1) the load delta >> shift
- *	SYMBOL	u8 width (4, 8), u8 the first byte's place in the field, u8 1 if relative to
+ *	SYMBOL	u8 width (1, 4, 8), u8 the first byte's place in the field, u8 1 if relative to
  *		the field's own address, u8 0, s32 addend, u64 symbol: allowed is where the
  *		symbol lies, plus the addend
- *	ANY	nothing: any value is allowed (data within code, such as a constant)
+ *	ANY	nothing: any value is allowed (data within code)
+ *	TRACED	nothing: allowed is a call to a trampoline of ftrace, or that with int3 first
  */
 enum fz_site_kind { FZ_SITE_VALUE = 1, FZ_SITE_TARGET, FZ_SITE_DELTA, FZ_SITE_ANY,
-		    FZ_SITE_SYMBOL };
+		    FZ_SITE_SYMBOL, FZ_SITE_TRACED };
 
 /*
  * Symbols of SYMBOL sites: below 16, a region of the module itself; else the name's
@@ -59,6 +60,22 @@ struct fz_export {
 };
 
 uint64_t fz_symbol_id(const char *name);
+
+/*
+ * A constant that a kernel writes into its own code as it starts (runtime-const.h of 6.12)
+ * is a SYMBOL of the section that names its sites. It has one value for all of them.
+ */
+uint64_t fz_constant_id(const char *section, bool shift);
+/* Can constant @id be @value? */
+bool fz_constant_may_be(uint64_t id, uint64_t value);
+
+/*
+ * Of ftrace_caller and ftrace_regs_caller, offsets in the image; 0: there is none.
+ * FZ_BLOB_KERNEL, index 2: two of them.
+ */
+struct fz_ftrace {
+	uint32_t start, op, call, jmp, end;
+};
 
 /* ----------------------------------------------- collecting, for who reads files */
 
@@ -81,6 +98,7 @@ int fz_sites_delta(struct fz_sites *s, uint64_t at, unsigned int width, unsigned
 int fz_sites_symbol(struct fz_sites *s, uint64_t at, unsigned int width, bool relative,
 		    int32_t addend, uint64_t symbol);
 int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len);
+int fz_sites_traced(struct fz_sites *s, uint64_t at);
 
 /*
  * Call @put for each blob of the sites in pages [0, @pages), ascending, with its
@@ -115,6 +133,8 @@ struct fz_undo {
 	 * would have to be, if that can be told (@whole).
 	 */
 	bool (*symbol)(void *ctx, uint64_t symbol, bool whole, uint64_t implied, uint64_t *value);
+	/* Does a trampoline of ftrace begin at @vaddr, as loaded? NULL: none does. */
+	bool (*traced)(void *ctx, uint64_t vaddr);
 	void *ctx;
 };
 

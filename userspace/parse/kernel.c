@@ -134,6 +134,33 @@ out:
 	return ret;
 }
 
+/* FZ_BLOB_KERNEL, index 2: what ftrace makes trampolines of. */
+static int put_ftrace(const struct fz_kimage *k, const struct fz_taker *t, struct fz_error *err)
+{
+	static const char *const names[2][5] = {
+		{ "ftrace_caller", "ftrace_caller_op_ptr", "ftrace_call", NULL,
+		  "ftrace_caller_end" },
+		{ "ftrace_regs_caller", "ftrace_regs_caller_op_ptr", "ftrace_regs_call",
+		  "ftrace_regs_caller_jmp", "ftrace_regs_caller_end" },
+	};
+	uint32_t at[2][5] = { 0 };
+	uint64_t vaddr;
+	int i, j;
+
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < 5; j++) {
+			vaddr = names[i][j] ? fz_ksym(k, names[i][j]) : 0;
+			if (vaddr)
+				at[i][j] = vaddr - k->base;
+			else if (j != 3)	/* there need not be a jump */
+				at[i][0] = UINT32_MAX;
+		}
+	for (i = 0; i < 2; i++)
+		if (at[i][0] == UINT32_MAX)
+			memset(at[i], 0, sizeof(at[i]));
+	return t->extra(t->ctx, FZ_BLOB_KERNEL, 2, at, sizeof(at), err);
+}
+
 static int put_sites(void *ctx, uint32_t index, const void *data, size_t len, struct fz_error *err)
 {
 	const struct fz_taker *t = ctx;
@@ -191,6 +218,8 @@ static int take_kernel(const struct fz_hashdb_file *given, struct fz_kimage *k, 
 		ret = put_functions(k, t, err);
 	if (!ret)
 		ret = put_exports(k, t, err);
+	if (!ret)
+		ret = put_ftrace(k, t, err);
 	if (!ret)
 		ret = fz_kernel_anchors(k->sites, k->image, &f, t, err);
 	/* They become files of their own; nothing more is added to this one. */

@@ -200,16 +200,6 @@ static int smp_lock(struct fz_kimage *k, uint64_t at)
 	return p && *p == 0xf0 ? put(k, at, &ds, 1) : 0;
 }
 
-static int constant8(struct fz_kimage *k, uint64_t at)
-{
-	return fz_sites_any(k->sites, at - k->base, 8);
-}
-
-static int constant1(struct fz_kimage *k, uint64_t at)
-{
-	return fz_sites_any(k->sites, at - k->base, 1);
-}
-
 /* Each of a table's 32-bit references, relative to themselves. */
 static int relative(struct fz_kimage *k, const struct fz_ktable *t,
 		    int (*one)(struct fz_kimage *, uint64_t))
@@ -223,6 +213,22 @@ static int relative(struct fz_kimage *k, const struct fz_ktable *t,
 
 		if (fz_kexec(k, at, 1))
 			ret = one(k, at);
+	}
+	return ret;
+}
+
+/* A constant that is written as the kernel starts, an address or a shift; each of its sites. */
+static int constant(struct fz_kimage *k, const struct fz_ktable *t, bool shift)
+{
+	const uint8_t *p = fz_kat(k, t->vaddr, t->size);
+	uint64_t id = fz_constant_id(t->name, shift), i;
+	int ret = 0;
+
+	for (i = 0; !ret && i + 4 <= t->size; i += 4) {
+		uint64_t at = t->vaddr + i + s32(p + i);
+
+		if (fz_kexec(k, at, 1))
+			ret = fz_sites_symbol(k->sites, at - k->base, shift ? 1 : 8, false, 0, id);
 	}
 	return ret;
 }
@@ -287,6 +293,8 @@ static int mcount(struct fz_kimage *k, const uint8_t *p, uint64_t vaddr)
 	if (!fz_kexec(k, at, 5))
 		return 0;
 	ret = put_poked(k, at, nop5, 5);
+	if (!ret)
+		ret = fz_sites_traced(k->sites, at - k->base);
 	for (i = 0; !ret && i < 3; i++) {
 		to = fz_ksym(k, callers[i]);
 		if (!to)
@@ -429,9 +437,9 @@ int fz_kernel_sites(struct fz_kimage *k, struct fz_error *err)
 	}
 	for (i = 0; !ret && i < k->ntables; i++) {
 		if (!strncmp(k->tables[i].name, "runtime_ptr_", 12)) {
-			ret = relative(k, &k->tables[i], constant8);
+			ret = constant(k, &k->tables[i], false);
 		} else if (!strncmp(k->tables[i].name, "runtime_shift_", 14)) {
-			ret = relative(k, &k->tables[i], constant1);
+			ret = constant(k, &k->tables[i], true);
 		} else if (!strcmp(k->tables[i].name, ".parainstructions")) {
 			const struct fz_ktable *t = &k->tables[i];
 			uint64_t n;
