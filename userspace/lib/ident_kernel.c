@@ -20,7 +20,7 @@
 #define ANCHORED_MAX	16		/* more candidates than these are no anchor */
 #define BASES_MAX	4		/* kernels of one VM: it may boot another */
 #define MODIFIED_MAX	1024		/* bytes that differ; more is something else */
-#define LEARNT_MAX	16		/* values of constants in one page */
+#define LEARNT_MAX	64		/* values of constants in one page */
 #define AGREE		2		/* sites, for a second value of a constant */
 
 struct kernel {
@@ -212,10 +212,9 @@ static bool same_base(const struct base *a, const struct base *b)
 	return a->vm == b->vm && a->kernel == b->kernel && a->delta == b->delta;
 }
 
-/* The constants' values: known ones, or new ones that have to prove themselves. */
-static bool constant(void *ctx, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
+/* A constant's value: a known one, or a new one that has to prove itself. */
+static bool agreed(struct asking *a, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
 {
-	struct asking *a = ctx;
 	size_t i;
 
 	for (i = 0; i < a->s->nconstants; i++) {
@@ -226,7 +225,7 @@ static bool constant(void *ctx, uint64_t id, bool whole, uint64_t implied, uint6
 		*value = c->value;
 		return true;
 	}
-	if (!whole || a->strict || !fz_constant_may_be(id, implied))
+	if (!whole || a->strict)
 		return false;
 	*value = implied;
 	for (i = 0; i < a->n; i++)
@@ -238,6 +237,20 @@ static bool constant(void *ctx, uint64_t id, bool whole, uint64_t implied, uint6
 		return false;
 	a->learnt[a->n++] = (struct constant){ a->base, id, implied, 1 };
 	return true;
+}
+
+static bool constant(void *ctx, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
+{
+	return (!whole || fz_constant_may_be(id, implied)) &&
+	       agreed(ctx, id, whole, implied, value);
+}
+
+/* Calls through a pointer that the kernel has made direct: so is what it pointed to. */
+static bool call(void *ctx, uint64_t slot, uint64_t vaddr)
+{
+	uint64_t value;
+
+	return agreed(ctx, slot, true, vaddr, &value);
 }
 
 /*
@@ -270,7 +283,7 @@ static int try_page(struct fz_identify *id, struct state *s, const struct base *
 	struct fz_undo u = { .delta = b->delta,
 			     .vaddr = k->base + (uint64_t)pageno * FZ_PAGE_SIZE,
 			     .target = is_function, .target_part = is_function_part,
-			     .symbol = constant, .traced = is_traced, .ctx = &a };
+			     .symbol = constant, .call = call, .traced = is_traced, .ctx = &a };
 	int ret = fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone, err);
 	size_t i;
 

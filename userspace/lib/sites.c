@@ -121,6 +121,20 @@ int fz_sites_target(struct fz_sites *s, uint64_t at, const uint8_t *value, unsig
 	return ret;
 }
 
+int fz_sites_call(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,
+		  unsigned int field, uint64_t slot)
+{
+	uint8_t head[9] = { field };
+
+	if (!len || len > 100 || field + 4 > len)
+		return -EINVAL;
+	if (fits(at, len) < len)
+		return fz_sites_target(s, at, value, len, field);
+	slot = htole64(slot);
+	memcpy(head + 1, &slot, 8);
+	return add(s, at, FZ_SITE_CALL, len, head, sizeof(head), value);
+}
+
 static int add_delta(struct fz_sites *s, uint64_t at, unsigned int len, unsigned int from,
 		     uint8_t head[12])
 {

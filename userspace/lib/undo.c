@@ -13,7 +13,7 @@ struct site {
 	const uint8_t *data;	/* VALUE, TARGET: the bytes */
 	int field;		/* TARGET */
 	unsigned int width, from, shift, minus;
-	uint64_t original;	/* SYMBOL: the symbol */
+	uint64_t original;	/* SYMBOL: the symbol; CALL: the slot */
 	int32_t addend;
 	bool relative;
 };
@@ -40,6 +40,17 @@ static size_t parse(const uint8_t *p, size_t left, struct site *s)
 		s->data = p + 5;
 		n += 1 + s->len;
 		if (s->field < -3 || s->field >= (int)s->len)
+			return 0;
+		break;
+	case FZ_SITE_CALL:
+		if (left < 13)
+			return 0;
+		s->field = (int8_t)p[4];
+		memcpy(&s->original, p + 5, 8);
+		s->original = le64toh(s->original);
+		s->data = p + 13;
+		n += 9 + s->len;
+		if (s->field < 0 || s->field + 4 > (int)s->len)
 			return 0;
 		break;
 	case FZ_SITE_DELTA:
@@ -98,7 +109,9 @@ static bool target_allowed(const struct site *s, const struct fz_undo *u, const 
 	if (from || to < 4)
 		return u->target_part && u->target_part(u->ctx, next, rel, from, to);
 	memcpy(&v, rel, 4);
-	return u->target && u->target(u->ctx, next + (int32_t)le32toh(v));
+	next += (int32_t)le32toh(v);
+	return u->target && u->target(u->ctx, next) &&
+	       (s->kind != FZ_SITE_CALL || !u->call || u->call(u->ctx, s->original, next));
 }
 
 static bool delta_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
@@ -148,6 +161,7 @@ static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t
 	case FZ_SITE_VALUE:
 		return !memcmp(have, s->data, s->len);
 	case FZ_SITE_TARGET:
+	case FZ_SITE_CALL:
 		return target_allowed(s, u, have);
 	case FZ_SITE_DELTA:
 		return delta_allowed(s, u, have);

@@ -37,10 +37,12 @@
  *		the field's own address, u8 0, s32 addend, u64 symbol: allowed is where the
  *		symbol lies, plus the addend
  *	ANY	nothing: any value is allowed (data within code)
+ *	CALL	s8, u64 slot, bytes: as TARGET, in one page; and all sites of a slot lead to the
+ *		same function
  *	TRACED	nothing: allowed is a call to a trampoline of ftrace, or that with int3 first
  */
 enum fz_site_kind { FZ_SITE_VALUE = 1, FZ_SITE_TARGET, FZ_SITE_DELTA, FZ_SITE_ANY,
-		    FZ_SITE_SYMBOL, FZ_SITE_TRACED };
+		    FZ_SITE_SYMBOL, FZ_SITE_TRACED, FZ_SITE_CALL };
 
 /*
  * Symbols of SYMBOL sites: below 16, a region of the module itself; else the name's
@@ -92,6 +94,9 @@ int fz_sites_value(struct fz_sites *s, uint64_t at, const uint8_t *value, unsign
 /* The same, with a rel32 to any function of the file at byte @field of it. */
 int fz_sites_target(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,
 		    unsigned int field);
+/* The same, of a call through slot @slot. */
+int fz_sites_call(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,
+		  unsigned int field, uint64_t slot);
 /* @width bytes, in the file @original, have the load delta >> @shift added or subtracted. */
 int fz_sites_delta(struct fz_sites *s, uint64_t at, unsigned int width, unsigned int shift,
 		   bool minus, uint64_t original);
@@ -133,6 +138,8 @@ struct fz_undo {
 	 * would have to be, if that can be told (@whole).
 	 */
 	bool (*symbol)(void *ctx, uint64_t symbol, bool whole, uint64_t implied, uint64_t *value);
+	/* May calls through @slot lead to @vaddr, as linked, a function? NULL: they may. */
+	bool (*call)(void *ctx, uint64_t slot, uint64_t vaddr);
 	/* Does a trampoline of ftrace begin at @vaddr, as loaded? NULL: none does. */
 	bool (*traced)(void *ctx, uint64_t vaddr);
 	void *ctx;

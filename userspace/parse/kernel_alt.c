@@ -328,15 +328,21 @@ static int put_rewritten(struct fz_kimage *k, const struct alt *a, size_t len)
 	return 0;
 }
 
+/* A call through a pointer, made direct. */
 static int put_direct_call(struct fz_kimage *k, uint64_t at, size_t len)
 {
+	const uint8_t *orig = fz_kat(k, at, len);
 	uint8_t buf[MAX] = { 0xe8 };
 	int ret;
 
 	if (len < 5)
 		return 0;
 	fz_knops(buf + 5, len - 5, 11);
-	ret = fz_sites_target(k->sites, at - k->base, buf, len, 1);
+	/* A module's pointer is elsewhere. */
+	if (!k->undefined && len >= 6 && orig[0] == 0xff && orig[1] == 0x15)
+		ret = fz_sites_call(k->sites, at - k->base, buf, len, 1, at + 6 + s32(orig + 2));
+	else
+		ret = fz_sites_target(k->sites, at - k->base, buf, len, 1);
 	if (ret)
 		return ret;
 	fz_knops(buf, len, 11);

@@ -317,7 +317,9 @@ static int paravirt(struct fz_kimage *k, const uint8_t *p, uint64_t vaddr)
 	if (len < 5 || len > 100 || !fz_kexec(k, at, len))
 		return 0;
 	fz_knops(buf + 5, len - 5, 8);
-	ret = fz_sites_target(k->sites, at - k->base, buf, len, 1);
+	/* p[8]: which of pv_ops */
+	ret = k->undefined ? fz_sites_target(k->sites, at - k->base, buf, len, 1) :
+	      fz_sites_call(k->sites, at - k->base, buf, len, 1, p[8]);
 	if (ret)
 		return ret;
 	fz_knops(buf, len, 8);
