@@ -666,7 +666,7 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 	}
 	ret = s->loaded ? 0 : load_kernels(id, s, err);
 	if (ret || !s->nkernels)
-		return ret;
+		return ret ? ret : fz_made_name(id, err);
 	ret = grow_memos(id, s, err);
 	for (late = 0; !ret && late < 2; late++) {
 		for (i = 0; ret >= 0 && i < id->r.nframes; i++)
