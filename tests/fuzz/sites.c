@@ -48,6 +48,18 @@ static bool symbol(void *ctx, uint64_t id, bool whole, uint64_t implied, uint64_
 	return id % 4;
 }
 
+static bool traced(void *ctx, uint64_t vaddr)
+{
+	(void)ctx;
+	return vaddr % 2;
+}
+
+static bool call(void *ctx, uint64_t slot, uint64_t vaddr)
+{
+	(void)ctx;
+	return (slot + vaddr) % 2;
+}
+
 static void undo(const uint8_t *sites, size_t len, bool functions)
 {
 	static uint8_t original[PAGE], page[PAGE], captured[PAGE];
@@ -63,6 +75,8 @@ static void undo(const uint8_t *sites, size_t len, bool functions)
 		u.target = target;
 		u.target_part = part;
 		u.symbol = symbol;
+		u.traced = traced;
+		u.call = call;
 	}
 	ret = fz_undo(sites, len, original, &u, page);
 	CHECK(ret >= 0 || ret == -EBADMSG);

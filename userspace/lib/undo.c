@@ -77,7 +77,8 @@ static size_t parse(const uint8_t *p, size_t left, struct site *s)
 		memcpy(&s->original, p + 12, 8);
 		s->original = le64toh(s->original);
 		n += 16;
-		if ((s->width != 1 && s->width != 4 && s->width != 8) || s->from + s->len > s->width)
+		if ((s->width != 1 && s->width != 4 && s->width != 8) ||
+		    s->from + s->len > s->width)
 			return 0;
 		break;
 	case FZ_SITE_ANY:

@@ -92,6 +92,8 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 	struct fz_elf elf;
 	int ret, more;
 
+	if (fz_vmlinux_is(data, size))
+		return fz_vmlinux_read(given, data, size, t, err);
 	ret = fz_elf_parse(&elf, data, size, err);
 	if (!ret && elf.type == ET_REL)
 		return fz_module_read(given, data, size, data, size, t, err);

@@ -351,3 +351,44 @@ int fz_kernel_read(const struct fz_hashdb_file *f, const void *data, size_t size
 	free(elf);
 	return ret < 0 ? ret : stub + (ret ? ret : 1);
 }
+
+bool fz_vmlinux_is(const void *data, size_t size)
+{
+	struct fz_kimage k = { 0 };
+	struct fz_error err;
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+	bool is = false;
+	int i;
+
+	if (size < sizeof(eh) || memcmp(data, ELFMAG, SELFMAG))
+		return false;
+	memcpy(&eh, data, sizeof(eh));
+	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64 ||
+	    eh.e_type != ET_EXEC || eh.e_phentsize != sizeof(ph) || eh.e_phoff > size)
+		return false;
+	for (i = 0; !is && i < eh.e_phnum; i++) {
+		if ((size - eh.e_phoff) / sizeof(ph) <= (size_t)i)
+			return false;
+		memcpy(&ph, (const uint8_t *)data + eh.e_phoff + i * sizeof(ph), sizeof(ph));
+		is = ph.p_type == PT_LOAD && ph.p_vaddr >> 63;
+	}
+	if (!is || fz_kernel_lay_out(&k, data, size, &err))
+		is = false;
+	else
+		is = fz_ktable(&k, ".altinstructions") && fz_ktable(&k, ".text");
+	fz_kimage_free(&k);
+	return is;
+}
+
+int fz_vmlinux_read(const struct fz_hashdb_file *f, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_kimage k = { 0 };
+	int ret = fz_kernel_lay_out(&k, data, size, err);
+
+	if (!ret)
+		ret = take_kernel(f, &k, data, size, t, err);
+	fz_kimage_free(&k);
+	return ret < 0 ? ret : ret ? ret : 1;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel.h - Linux kernels: bzImage, with the vmlinux in it
+ * kernel.h - Linux kernels: bzImage, with the vmlinux in it, or vmlinux alone
  *
  * A kernel gives two programs of one file: its decompressor (kind "firmware", as it
  * lies in the file), and the kernel as linked (kind "kernel"), with
@@ -44,6 +44,14 @@ int fz_kernel_carried(const struct fz_hashdb_file *f, const struct fz_kimage *k,
 		      const struct fz_taker *t, struct fz_error *err);
 
 bool fz_kernel_magic(const void *head, size_t size);
+/*
+ * An ELF file that is a kernel: x86-64, code in the upper half, alternatives. Where it lies
+ * with KASLR is known only of one that has its list of relocations behind it, as one that
+ * was unpacked from a bzImage has.
+ */
+bool fz_vmlinux_is(const void *data, size_t size);
+int fz_vmlinux_read(const struct fz_hashdb_file *f, const void *data, size_t size,
+		    const struct fz_taker *t, struct fz_error *err);
 int fz_kernel_read(const struct fz_hashdb_file *f, const void *data, size_t size,
 		   const struct fz_taker *t, struct fz_error *err);
 

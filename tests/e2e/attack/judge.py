@@ -46,19 +46,7 @@ TWINS = {
 KERNEL = {"hide-ftrace": False, "hide-pointer": False, "hook-inline": True, "hook-site": True,
           "hook-table": False}
 CONTROLS = {"static-key", "bpf"}
-KERNEL_TEXT, MODULES = 0xffffffff80000000, 0xffffffffc0000000
-
-
-def traced(finding, difference):
-    """A call in kernel text that leads to where ftrace makes trampolines.
-
-    Code that is there is unknown or generated; that the call is ftrace's need not be told.
-    """
-    if finding["kind"] != "modified" or "vmlinuz" not in finding["path"]:
-        return False
-    found = bytes.fromhex(difference["found"])
-    next_one = int(finding["address"], 16) + difference["offset"] + 4
-    return len(found) == 4 and MODULES <= next_one + int.from_bytes(found, "little", signed=True) < 1 << 64
+KERNEL_TEXT = 0xffffffff80000000
 
 
 class Judge:
@@ -220,7 +208,7 @@ class Judge:
         if len(found) != 1 or "vmlinuz" not in found[0]["path"]:
             self.wrong(f"{step}: {t['symbol']} is not the one finding: {found}")
             return
-        told = {d["offset"] + i: b for d in found[0]["differences"] if not traced(found[0], d)
+        told = {d["offset"] + i: b for d in found[0]["differences"]
                 for i, b in enumerate(bytes.fromhex(d["found"]))}
         if not told or not own & set(told) or any(places.get(at) != b for at, b in told.items()):
             self.wrong(f"{step}: {found[0]['differences']} is not what was written over")
@@ -251,16 +239,15 @@ class Judge:
         malicious = self.malicious()
         for x in self.findings():
             self.n["findings"] += 1
-            if x.get("differences") and all(traced(x, d) for d in x["differences"]):
-                self.n["traced"] += 1
-            elif (x.get("gfn"), x.get("hash")) not in malicious:
+            if (x.get("gfn"), x.get("hash")) not in malicious:
                 self.wrong(f"a finding about what is no attack: {x}")
 
     def identified(self, root):
         """What is said to be a page of a file is that page."""
         pages = {}
         for f in self.frames:
-            if f["cpl"] != 3 or f["verdict"] != "known":
+            # The vDSO is no file of its own, and the kernel patches it.
+            if f["cpl"] != 3 or f["verdict"] != "known" or ": linux-" in f["path"]:
                 continue
             self.n["known"] += 1
             key = (f["path"], f["page"])
