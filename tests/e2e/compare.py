@@ -134,6 +134,12 @@ def main():
         match = [t for t in here if pages.digest(*t) == digest]
         said = f["verdict"] == "known"
 
+        if said and ": linux-" in f["path"]:
+            # The vDSO is no file of the guest's: it is the kernel's, and nobody maps a file there.
+            n["vdso"] += 1
+            if here or f["package"] != opt.kernel:
+                wrong.append((f, f"no vDSO: the guest had {sorted(here)}"))
+            continue
         if not match and f["time"] < witnessed_from:
             n["before_account"] += 1
             if digest in early:
@@ -184,7 +190,7 @@ def main():
     figures = {k: n[k] for k in (
         "user", "in_database", "identified", "missed", "wrong", "before_account", "not_in_account",
         "not_in_account_identified", "not_in_database", "made_in_guest", "other_modes",
-        "other_modes_wrong", "kernel", "kernel_identified")}
+        "other_modes_wrong", "kernel", "kernel_identified", "vdso")}
     figures["share"] = round(n["identified"] / n["in_database"], 5) if n["in_database"] else 0
     figures["truth_frames"] = len(truth)
     json.dump(figures, sys.stdout)
