@@ -43,8 +43,9 @@ args=(--host-module zram --host-module nbd) append=nbd.nbds_max=1 timeout=1200
 [ -z "${FZ_ROUNDS-}" ] || timeout=1800
 # A kernel that checks itself is slower by far; on two CPUs it preempts wherever it can.
 case $1:${3:-1} in
-debug-*:1) timeout=1800 ;;
-debug-*) timeout=1800 append+=' preempt=full' ;;
+# There a vCPU that is preempted in a fault holds its page for long: that is no I/O.
+debug-*:1) timeout=1800 args+=(--module-arg held_ms=2000) ;;
+debug-*) timeout=1800 append+=' preempt=full' args+=(--module-arg held_ms=2000) ;;
 esac
 [ "${4-}" != fuzz ] || timeout=$((timeout + 2 * $5))
 # QEMU 7.2 with a thread per CPU can run a stale int3 where the host has just patched its
