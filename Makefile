@@ -8,8 +8,8 @@ KVER	?= $(shell uname -r)
 # Where the target kernel's headers, vmlinux (for BTF) and KVM modules are; unset:
 # this machine's own.
 KDIR	?= /lib/modules/$(KVER)/build
-# INJECT=1: with faults on purpose, beside the product.
-BUILD	:= $(OUT)/build/$(KVER)$(if $(INJECT),-inject)
+# INJECT=1: with faults on purpose, COVERAGE=1: counts which lines ran; beside the product.
+BUILD	:= $(OUT)/build/$(KVER)$(if $(INJECT),-inject)$(if $(COVERAGE),-coverage)
 
 all: modules tools
 
@@ -20,6 +20,8 @@ help:
 	@echo 'make demo        the main job on real input, in emulation: no KVM hardware needed'
 	@echo 'make check       the test suite; last line: N passed, N failed, N skipped'
 	@echo 'make check-deep  the same, and what is too slow for every day: hours'
+	@echo 'make kunit       the KUnit tests, in a UML kernel and in one with KASAN in QEMU (or KUNIT=um)'
+	@echo 'make coverage    how many lines of kmod/ the tests reach, and which ones they do not'
 	@echo 'make matrix      build, load and test on every kernel (or KERNELS=), and print the table'
 	@echo 'make bench       what it costs, into $(OUT)/bench.json; scripts/bench-compare OLD NEW'
 	@echo 'make install     the module, the tool and the man pages, on this machine'
@@ -28,7 +30,7 @@ help:
 # Objects of several kernels live side by side: each has a tree of links to the
 # source and its own layout of KVM's private structures.
 modules:
-	@FZ_INJECT=$(INJECT) $(TOP)/scripts/build-module '$(KVER)' '$(KDIR)' '$(BUILD)'
+	@FZ_INJECT=$(INJECT) FZ_COVERAGE=$(COVERAGE) $(TOP)/scripts/build-module '$(KVER)' '$(KDIR)' '$(BUILD)'
 
 tools:
 	@$(TOP)/scripts/deps build
@@ -51,6 +53,14 @@ matrix:
 check-deep:
 	@FZ_DEEP=1 $(TOP)/tests/check
 
+# KUNIT: um, x86_64 or both. The source of a kernel is fetched by the name of its package.
+kunit:
+	@$(TOP)/tests/kunit/run $(KUNIT)
+
+# PARTS: some of unit kunit KVER:CPU.
+coverage: tests
+	@$(TOP)/tests/coverage/run $(PARTS)
+
 # BENCH: some of the groups 6.1 6.12 ring identify db.
 bench: tests
 	@$(TOP)/scripts/deps bench
@@ -70,4 +80,4 @@ install: modules tools
 clean:
 	rm -rf $(OUT)/build $(OUT)/bin $(OUT)/lib $(OUT)/tests $(OUT)/obj
 
-.PHONY: all help modules tools tests demo check check-deep matrix bench bench-baseline install clean
+.PHONY: all help modules tools tests demo check check-deep matrix kunit coverage bench bench-baseline install clean

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * coverage.h - what gcc's counters want to be there; see coverage.c
+ */
+#ifndef FZ_COVERAGE_H
+#define FZ_COVERAGE_H
+
+#include <linux/types.h>
+
+void __gcov_merge_add(s64 *counters, u32 n);
+
+#endif
