@@ -9,6 +9,7 @@
 #define FZ_KUNIT_LAYOUT_H
 
 #include <linux/list.h>
+#include <linux/spinlock.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 
@@ -30,6 +31,11 @@ struct kunit_fault {
 	void *slot;
 };
 
+struct kunit_notifiers {
+	struct hlist_head list;
+	spinlock_t lock;
+};
+
 #define FZ_SIZEOF_KVM_VCPU	sizeof(struct kvm_vcpu)
 #define FZ_SIZEOF_KVM		sizeof(struct kvm)
 
@@ -47,6 +53,8 @@ struct kunit_fault {
 #define FZ_SP_LINK		offsetof(struct kunit_sp, link)
 #define FZ_SP_HASH_LINK		offsetof(struct kunit_sp, hash_link)
 #define FZ_SP_TRANSLATION	offsetof(struct kunit_sp, translation)
+#define FZ_MN_LIST		offsetof(struct kunit_notifiers, list)
+#define FZ_MN_LOCK		offsetof(struct kunit_notifiers, lock)
 
 #ifdef KVM_NUM_MMU_PAGES
 #define FZ_NUM_MMU_PAGES	KVM_NUM_MMU_PAGES
