@@ -4,7 +4,8 @@
  *
  * Stock kernels have no gcov. Each object leaves a pointer to its counters in a section, which
  * this object begins; echo DIR >/sys/module/fitzroy/parameters/coverage writes them as gcov's own
- * files into a folder. The structures are gcc's (gcc/gcov-io.h, libgcc/libgcov.h), as kernel/gcov/gcc_4_7.c has them.
+ * files into a folder. The structures are gcc's (gcc/gcov-io.h, libgcc/libgcov.h), as
+ * kernel/gcov/gcc_4_7.c has them.
  */
 #include <linux/fs.h>
 #include <linux/ktime.h>
