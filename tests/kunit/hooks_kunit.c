@@ -85,8 +85,8 @@ void fz_host_fault(struct vm_area_struct *vma, unsigned long hva, const pte_t *p
 /* What is hooked: it gives back its fourth argument. */
 unsigned long fz_kunit_target(void *first, unsigned long second, unsigned long third,
 			      unsigned long fourth);
-noinline unsigned long fz_kunit_target(void *first, unsigned long second, unsigned long third,
-				       unsigned long fourth)
+noinline __noclone unsigned long fz_kunit_target(void *first, unsigned long second,
+						 unsigned long third, unsigned long fourth)
 {
 	barrier();
 	return fourth;
