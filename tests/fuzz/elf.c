@@ -7,6 +7,7 @@
 #include "elffile.h"
 #include "entries.h"
 #include "fuzz.h"
+#include "textrel.h"
 #include "upx.h"
 
 #define PAGE	4096UL
@@ -15,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fz_error err = { "" };
 	struct fz_elf elf;
-	size_t i, len;
+	struct fz_pe_site *sites;
+	size_t i, n, len;
 	void *blob, *copy;
 	int ret;
 
@@ -39,6 +41,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ret && fz_elf_entries(&elf, data, size, &blob, &len) == 1) {
 		CHECK(fz_entries_has(blob, len, UINT32_MAX));
 		free(blob);
+	}
+	if (ret) {
+		CHECK(!fz_elf_textrel(&elf, data, size, &sites, &n));
+		for (i = 0; i < n; i++)
+			CHECK(sites[i].rva < size && (!i || sites[i - 1].rva < sites[i].rva));
+		free(sites);
 	}
 	copy = malloc(size);
 	if (ret && copy) {

@@ -35,7 +35,9 @@ int fz_image_class(struct fz_identify *id, struct fz_images *im, uint32_t class,
 		c->relocated = true;
 		return 1;
 	}
-	if (f->kind != FZ_FILE_PE && f->kind != FZ_FILE_TE)
+	/* Of an ELF file, if it has text relocations. */
+	if (f->kind != FZ_FILE_PE && f->kind != FZ_FILE_TE &&
+	    (f->kind != FZ_FILE_ELF || f->flags & FZ_FILE_UNPACKED))
 		return 0;
 	ret = fz_hashdb_extra(id->db, c->file, FZ_BLOB_RELOC, 0, &data, &len, err);
 	if (ret <= 0 || len < sizeof(c->image))

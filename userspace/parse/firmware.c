@@ -258,6 +258,37 @@ static int take_program(const struct fz_hashdb_file *given, const void *data, si
 	return ret;
 }
 
+int fz_firmware_elf(const struct fz_elf *elf, const void *data, size_t size,
+		    struct fz_pe_site *sites, size_t n, const struct fz_taker *t,
+		    struct fz_error *err)
+{
+	struct program *p = calloc(1, sizeof(*p));
+	size_t i;
+	int ret;
+
+	if (!p)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	p->pe.te = true;	/* no header with the base in it */
+	p->sites = sites;
+	p->nsites = n;
+	for (i = 0; i < elf->nsegments && i < SEGMENTS; i++) {
+		p->segments[i] = (struct fz_hashdb_segment) { elf->segments[i].offset,
+			elf->segments[i].vaddr, elf->segments[i].pages };
+		p->blob.image.bytes = elf->segments[i].offset + elf->segments[i].pages * PAGE;
+	}
+	p->nsegments = i;
+	p->image = calloc(1, p->blob.image.bytes);
+	if (p->image) {
+		memcpy(p->image, data, size < p->blob.image.bytes ? size : p->blob.image.bytes);
+		ret = add_extras(p, t, err);
+	} else {
+		ret = fz_fail(err, -ENOMEM, "out of memory");
+	}
+	free(p->image);
+	free(p);
+	return ret;
+}
+
 int fz_firmware_pe(const struct fz_hashdb_file *f, const void *data, size_t size,
 		   const struct fz_taker *t, struct fz_error *err)
 {

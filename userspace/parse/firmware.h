@@ -6,6 +6,7 @@
 #define FZ_FIRMWARE_H
 
 #include "formats.h"
+#include "pe.h"
 
 /* Rows of the table of formats.h. */
 int fz_firmware_pe(const struct fz_hashdb_file *f, const void *data, size_t size,
@@ -21,5 +22,13 @@ int fz_firmware_bios(const struct fz_hashdb_file *f, const void *data, size_t si
 		     const struct fz_taker *t, struct fz_error *err);
 int fz_firmware_rom(const struct fz_hashdb_file *f, const void *data, size_t size,
 		    const struct fz_taker *t, struct fz_error *err);
+
+/*
+ * Of the ELF file that was taken last, whose code lies in memory as in the file: note the
+ * text relocations, as those of a PE program are.
+ */
+int fz_firmware_elf(const struct fz_elf *elf, const void *data, size_t size,
+		    struct fz_pe_site *sites, size_t n, const struct fz_taker *t,
+		    struct fz_error *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "fv.h"
 #include "kernel.h"
 #include "pe.h"
+#include "textrel.h"
 #include "upx.h"
 
 static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
@@ -27,6 +28,21 @@ static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
 		return ret ? fz_fail(err, -ENOMEM, "out of memory") : 0;
 	ret = t->extra(t->ctx, FZ_BLOB_ENTRIES, 0, blob, len, err);
 	free(blob);
+	return ret;
+}
+
+static int add_textrel(const struct fz_elf *elf, const void *data, size_t size,
+		       const struct fz_taker *t, struct fz_error *err)
+{
+	struct fz_pe_site *sites;
+	size_t n;
+	int ret = fz_elf_textrel(elf, data, size, &sites, &n);
+
+	if (ret)
+		return fz_fail(err, ret, "out of memory");
+	if (n)
+		ret = fz_firmware_elf(elf, data, size, sites, n, t, err);
+	free(sites);
 	return ret;
 }
 
@@ -100,6 +116,10 @@ static int read_elf(const struct fz_hashdb_file *given, const void *data, size_t
 	if (ret <= 0)
 		return ret;
 	ret = take_elf(given, &elf, data, size, NULL, t, err);
+	if (ret > 0 && t->extra) {
+		ret = t->anchor ? add_textrel(&elf, data, size, t, err) : 0;
+		ret = ret ?: 1;
+	}
 	if (ret > 0 && t->extra)
 		ret = add_entries(&elf, data, size, t, err);
 	if (ret < 0)
