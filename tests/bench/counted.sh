@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # counted.sh KVER...		count again, and compare with tests/bench/bench.json; TAP
-# counted.sh --baseline KVER...	make tests/bench/bench.json anew
+# counted.sh --baseline KVER...	count anew what tests/bench/bench.json has of these
 #
 # The counts repeat to the digit with one kernel package and one compiler, which the baseline
 # names: then 2 % more, if it is 2 instructions or more, is worse. With others it says so, and
@@ -61,9 +61,13 @@ if [ -n "$baseline" ]; then
 		count "$k" || die "no figures from $k"
 		files+=("$dir/$k.json")
 	done
-	python3 - "${files[@]}" >"$kept.tmp" <<'PY' || die "cannot write $kept"
-import json, sys
-print(json.dumps(sum((json.load(open(f)) for f in sys.argv[1:]), []), indent=1))
+	python3 - "$kept" "${files[@]}" >"$kept.tmp" <<'PY' || die "cannot write $kept"
+import json, os, sys
+new = sum((json.load(open(f)) for f in sys.argv[2:]), [])
+names = {f["name"] for f in new}
+old = json.load(open(sys.argv[1])) if os.path.exists(sys.argv[1]) else []
+print(json.dumps(sorted([f for f in old if f["name"] not in names] + new, key=lambda f: f["name"]),
+                 indent=1))
 PY
 	mv -- "$kept.tmp" "$kept"
 	echo "$kept is of this build: $(about "$1")"
