@@ -62,7 +62,8 @@ static int extra(void *ctx, uint32_t blob, uint32_t index, const void *data, siz
 	unsigned int way;
 
 	(void)err;
-	CHECK(s->fresh && blob == FZ_BLOB_RELOC && len && (!index || index > s->index));
+	CHECK(blob == FZ_BLOB_RELOC || blob == FZ_BLOB_MOVED);
+	CHECK(s->fresh && len && (!index || index > s->index));
 	s->index = index;
 	if (!index)
 		return 0;
