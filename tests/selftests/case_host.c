@@ -19,6 +19,7 @@ static void test_kvm_write(void)
 	uint64_t id;
 
 	vm_new(&vm, 1);
+	vm_small_pages(&vm);
 	id = attach(&vm);
 	PUT(&vm, DRIVER(0), call_pages);
 	vm_put_targets(&vm, TARGETS, 1, 3);
