@@ -16,30 +16,8 @@ kver=$1 cpu=$2
 fitzroy=$FZ_OUTDIR/bin/fitzroy
 dir=$FZ_OUTDIR/check/upgrade-$kver-$cpu
 root=$dir/root
-n=0 bad=0
-
-ok()	# ok NAME COMMAND...: one test
-{
-	local name="$cpu $kver: $1"
-
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/.said" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		head -n 20 "$dir/.said" | sed 's/^/# /'
-		bad=1
-	fi
-}
-
-bail()
-{
-	n=$((n + 1))
-	echo "not ok $n - $cpu $kver: $1"
-	echo "1..$n"
-	exit 1
-}
+# shellcheck source=tests/e2e/guest_tap.sh
+. "$here/guest_tap.sh"
 
 # deb REVISION NUMBER: the daemon, each page of whose code is unlike any other.
 deb()

@@ -10,30 +10,8 @@
 fitzroy=$FZ_OUTDIR/bin/fitzroy
 pressure=$FZ_TOP/tests/e2e/pressure
 LOG_MIB=8
-n=0 bad=0
-
-ok()	# ok NAME COMMAND...: one test
-{
-	local name="$cpu $kver: $1"
-
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/.said" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		head -n 20 "$dir/.said" | sed 's/^/# /'
-		bad=1
-	fi
-}
-
-bail()
-{
-	n=$((n + 1))
-	echo "not ok $n - $cpu $kver: $1"
-	echo "1..$n"
-	exit 1
-}
+# shellcheck source=tests/e2e/guest_tap.sh
+. "$FZ_TOP/tests/e2e/guest_tap.sh"
 
 # json FILE EXPRESSION: in python, with the file as j.
 json()
