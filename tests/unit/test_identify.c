@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* test_identify.c - what pages are taken for, on made-up files and records */
-#include "fake_db.h"
+#include "fake_identify.h"
 #include "tap.h"
 
 /* Contents: 1x = alpha's, 2x = beta's, 9x = shared. */
@@ -23,34 +23,9 @@ static const struct fake_file files[] = {
 
 #define BASE	0x7f0000000000ULL
 
-static struct fz_identify *id;
-static const struct fz_results *r;
-static struct fz_error err;
-
 static void begin(void)
 {
-	fake_files = files;
-	fake_nfiles = sizeof(files) / sizeof(files[0]);
-	fz_identify_new(&id, NULL, &err);
-	r = fz_identify_results(id);
-	made_seq = 0;
-	made_gfn = 0;
-}
-
-static void end(void)
-{
-	fz_identify_free(id);
-}
-
-static void exec(uint64_t cr3, uint64_t rip, unsigned int content)
-{
-	fz_identify_add(id, make_exec(1, cr3, rip, content), &err);
-}
-
-static void settle(void)
-{
-	if (fz_identify_settle(id, &err))
-		abort();
+	begin_with(files, sizeof(files) / sizeof(files[0]));
 }
 
 static const char *path(const struct fz_frame *f)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* test_place.c - where pages lie: what contradicts a file, what proves little, what differs */
-#include "fake_db.h"
+#include "fake_identify.h"
 #include "tap.h"
 
 static const struct fake_file files[] = {
@@ -13,34 +13,9 @@ static const struct fake_file files[] = {
 
 #define BASE	0x7f0000000000ULL
 
-static struct fz_identify *id;
-static const struct fz_results *r;
-static struct fz_error err;
-
 static void begin(void)
 {
-	fake_files = files;
-	fake_nfiles = sizeof(files) / sizeof(files[0]);
-	fz_identify_new(&id, NULL, &err);
-	r = fz_identify_results(id);
-	made_seq = 0;
-	made_gfn = 0;
-}
-
-static void exec(uint64_t cr3, uint64_t rip, unsigned int content)
-{
-	fz_identify_add(id, make_exec(1, cr3, rip, content), &err);
-}
-
-static void settle(void)
-{
-	if (fz_identify_settle(id, &err))
-		abort();
-}
-
-static void end(void)
-{
-	fz_identify_free(id);
+	begin_with(files, sizeof(files) / sizeof(files[0]));
 }
 
 static bool known(size_t frame, uint32_t page)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* test_versions.c - another version of a known file, and what is only a changed one */
-#include "fake_db.h"
+#include "fake_identify.h"
 #include "tap.h"
 
 /* The new one's first four pages are the old one's. */
@@ -22,24 +22,9 @@ static const struct fake_file files[] = {
 #define BASE2	0x7f1000000000ULL
 #define FIXED	0x555555554000ULL	/* where Linux loads what is not randomized */
 
-static struct fz_identify *id;
-static const struct fz_results *r;
-static struct fz_error err;
-
 static void begin(void)
 {
-	fake_files = files;
-	fake_nfiles = sizeof(files) / sizeof(files[0]);
-	fz_identify_new(&id, NULL, &err);
-	r = fz_identify_results(id);
-	made_seq = 0;
-	made_gfn = 0;
-}
-
-static void settle(void)
-{
-	if (fz_identify_settle(id, &err))
-		abort();
+	begin_with(files, sizeof(files) / sizeof(files[0]));
 }
 
 /* Page @page of the file (its first is @first) runs with content @content. */
