@@ -266,8 +266,8 @@ python3 "$tmp/verdicts.py" "$tmp/report.json" >"$tmp/out"
 [ $code = 0 ] && ! grep -q 'malicious:\|vulnerable:' "$tmp/out"
 ok $? "removed sources say nothing"
 head -c 9000 "$tmp/before" >"$tmp/labels.db"
-bad 1 "no file of labels, or cut short" "check of a cut one is a finding" check
-bad 2 "no file of labels, or cut short" "nothing is imported into it" "$data/tracker.json"
+bad 1 "labels.db is cut short" "check of a cut one is a finding" check
+bad 2 "labels.db is cut short" "nothing is imported into it" "$data/tracker.json"
 cp "$tmp/before" "$tmp/labels.db"
 exec 9<"$tmp"
 flock 9

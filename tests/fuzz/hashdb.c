@@ -5,7 +5,7 @@
  *
  * LMDB itself trusts its file, which is why nothing of a file is looked at whose digest is
  * wrong (test_hashdb_damage). So the input is a row of changes to the records of a sound
- * database, which LMDB then writes and fz_db_seal() seals.
+ * database, which LMDB then writes and fz_store_seal() seals.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -92,7 +92,7 @@ static void load(struct fz_hashdb *db, enum fz_db_table table)
 	MDB_cursor *cursor;
 	MDB_val k, v;
 
-	if (mdb_cursor_open(db->txn, db->dbi[table], &cursor))
+	if (mdb_cursor_open(db->store.txn, db->store.dbi[table], &cursor))
 		abort();
 	while (!mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
 		struct record *r = &sound[nsound++];
@@ -151,8 +151,8 @@ static bool write_db(void)
 	    mdb_txn_begin(env, NULL, 0, &txn))
 		abort();
 	for (i = 0; i < FZ_DB_TABLES; i++)
-		if (mdb_dbi_open(txn, fz_db_tables[i].name, MDB_CREATE | fz_db_tables[i].flags,
-				 &dbi[i]))
+		if (mdb_dbi_open(txn, fz_db_kind.tables[i].name,
+				 MDB_CREATE | fz_db_kind.tables[i].flags, &dbi[i]))
 			abort();
 	for (i = 0; good && i < nrecords; i++) {
 		struct record *r = &records[i];
@@ -168,7 +168,7 @@ static bool write_db(void)
 	if (!good)
 		return false;
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fz_db_seal(fd, path, &err))
+	if (fd < 0 || fz_store_seal(&fz_db_kind, fd, path, &err))
 		abort();
 	close(fd);
 	return true;

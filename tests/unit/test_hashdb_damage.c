@@ -148,7 +148,7 @@ static void test_flipped(void)
 
 	for (at = 0; at < image_size; at += step, n++) {
 		/* what follows the trailer's fields is no content */
-		if (at >= image_size - PAGE + sizeof(struct fz_db_trailer))
+		if (at >= image_size - PAGE + sizeof(struct fz_store_trailer))
 			break;
 		image[at] ^= 1 << at % 8;
 		store(image, image_size);
@@ -159,7 +159,7 @@ static void test_flipped(void)
 		image[at] ^= 1 << at % 8;
 	}
 	ok(n > 400 && !opened, "a flipped bit at %zu places", n);
-	at = image_size - PAGE + offsetof(struct fz_db_trailer, schema);
+	at = image_size - PAGE + offsetof(struct fz_store_trailer, schema);
 	image[at]++;
 	store(image, image_size);
 	ok(try_open() == -EINVAL && strstr(err.text, "schema"), "another schema");
@@ -462,14 +462,14 @@ static bool rewrite(void (*edit)(struct edit *e))
 	if (!rc)
 		rc = mdb_txn_begin(env, NULL, 0, &e.txn);
 	for (i = 0; !rc && i < FZ_DB_TABLES; i++)
-		rc = mdb_dbi_open(e.txn, fz_db_tables[i].name, 0, &e.dbi[i]);
+		rc = mdb_dbi_open(e.txn, fz_db_kind.tables[i].name, 0, &e.dbi[i]);
 	if (!rc) {
 		edit(&e);
 		rc = mdb_txn_commit(e.txn);
 	}
 	mdb_env_close(env);
 	fd = open(bad_path, O_RDWR);
-	rc |= fz_db_seal(fd, bad_path, &err);
+	rc |= fz_store_seal(&fz_db_kind, fd, bad_path, &err);
 	close(fd);
 	return !rc;
 }

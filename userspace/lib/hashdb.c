@@ -18,7 +18,7 @@ static int get(struct fz_hashdb *db, enum fz_db_table table, void *key, size_t k
 {
 	MDB_val k = { key_len, key };
 
-	return mdb_get(db->txn, db->dbi[table], &k, val);
+	return mdb_get(db->store.txn, db->store.dbi[table], &k, val);
 }
 
 /* ------------------------------------------------------------------- pages */
@@ -32,9 +32,9 @@ static int take(struct fz_hashdb *db, MDB_cursor_op op, MDB_val *k, MDB_val *v,
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	if (rc)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	if (v->mv_size != sizeof(*rec))
-		return fz_db_broken(err, db->path, "size of a page record", v->mv_size);
+		return fz_db_broken(err, db->store.path, "size of a page record", v->mv_size);
 	memcpy(rec, v->mv_data, sizeof(*rec));
 	return 1;
 }
@@ -150,7 +150,7 @@ int fz_hashdb_similar(struct fz_hashdb *db, uint32_t id, uint32_t pageno,
 	ret = get(db, FZ_DB_SKETCHES, &key, sizeof(key), &v);
 	index = index % FZ_DB_CHUNK * FZ_SKETCH;
 	if (ret || v.mv_size < (size_t)index + FZ_SKETCH)
-		return fz_db_broken(err, db->path, "sketches of a file", id);
+		return fz_db_broken(err, db->store.path, "sketches of a file", id);
 	known = (uint8_t *)v.mv_data + index;
 	fz_hashdb_sketch(page, sketch);
 	for (i = 0; i < FZ_SKETCH; i++)
@@ -234,15 +234,15 @@ int fz_db_get_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 	memset(f, 0, sizeof(*f));
 	rc = get(db, FZ_DB_FILES, &id, sizeof(id), &v);
 	if (rc == MDB_NOTFOUND)
-		return fz_fail(err, -ENOENT, "%s has no file %u", db->path, id);
+		return fz_fail(err, -ENOENT, "%s has no file %u", db->store.path, id);
 	if (rc)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	if (v.mv_size < sizeof(rec))
-		return fz_db_broken(err, db->path, "file record", id);
+		return fz_db_broken(err, db->store.path, "file record", id);
 	memcpy(&rec, v.mv_data, sizeof(rec));
 	if (!rec.nsegments || rec.nsegments > FZ_DB_SEGMENTS || v.mv_size != sizeof(rec) +
 	    rec.nsegments * sizeof(seg) + rec.build_id_len + rec.path_len)
-		return fz_db_broken(err, db->path, "file record", id);
+		return fz_db_broken(err, db->store.path, "file record", id);
 
 	memcpy(f->sha256, rec.sha256, sizeof(f->sha256));
 	f->bytes = rec.bytes;
@@ -263,7 +263,7 @@ int fz_db_get_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 		memcpy(&seg, p, sizeof(seg));
 		if (!fits_u32(&seg)) {
 			fz_hashdb_file_free(f);
-			return fz_db_broken(err, db->path, "segment of file", id);
+			return fz_db_broken(err, db->store.path, "segment of file", id);
 		}
 		f->segments[i] = (struct fz_hashdb_segment) { seg.offset, seg.vaddr, seg.pages };
 	}
@@ -285,19 +285,19 @@ int fz_db_get_package(struct fz_hashdb *db, uint32_t id, const char *strings[FZ_
 
 	rc = get(db, FZ_DB_PACKAGES, &id, sizeof(id), &v);
 	if (rc && rc != MDB_NOTFOUND)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	if (rc)
-		return fz_db_broken(err, db->path, "no such package", id);
+		return fz_db_broken(err, db->store.path, "no such package", id);
 	p = v.mv_data;
 	end = p + v.mv_size;
 	for (i = 0; i < FZ_DB_STRINGS; i++) {
 		strings[i] = p;
 		p = memchr(p, '\0', end - p);
 		if (!p)
-			return fz_db_broken(err, db->path, "package record", id);
+			return fz_db_broken(err, db->store.path, "package record", id);
 		p++;
 	}
-	return p == end ? 0 : fz_db_broken(err, db->path, "package record", id);
+	return p == end ? 0 : fz_db_broken(err, db->store.path, "package record", id);
 }
 
 int fz_hashdb_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,

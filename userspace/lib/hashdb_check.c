@@ -27,14 +27,15 @@ struct promise {
 
 static int broken(struct promise *p, const char *what, uint64_t id)
 {
-	return fz_db_broken(p->err, p->db->path, what, id);
+	return fz_db_broken(p->err, p->db->store.path, what, id);
 }
 
 static int get_ident(struct promise *p, const struct fz_db_key *key, struct fz_db_ident *ident)
 {
 	MDB_val k = { sizeof(*key), (void *)key }, v;
 
-	if (mdb_get(p->db->txn, p->db->dbi[FZ_DB_IDENTS], &k, &v) || v.mv_size != sizeof(*ident))
+	if (mdb_get(p->db->store.txn, p->db->store.dbi[FZ_DB_IDENTS], &k, &v) ||
+	    v.mv_size != sizeof(*ident))
 		return -ENOENT;
 	memcpy(ident, v.mv_data, sizeof(*ident));
 	return 0;
@@ -66,7 +67,7 @@ static int check_sketches(struct promise *p, uint32_t id, uint32_t pages)
 		uint32_t n = pages < FZ_DB_CHUNK ? pages : FZ_DB_CHUNK;
 		MDB_val k = { sizeof(key), &key }, v;
 
-		if (mdb_get(p->db->txn, p->db->dbi[FZ_DB_SKETCHES], &k, &v) ||
+		if (mdb_get(p->db->store.txn, p->db->store.dbi[FZ_DB_SKETCHES], &k, &v) ||
 		    v.mv_size != n * FZ_SKETCH)
 			return broken(p, "sketches of file", id);
 		pages -= n;
@@ -171,7 +172,7 @@ static int check_pages(struct promise *p)
 		if (rc == MDB_NOTFOUND)
 			break;
 		if (rc)
-			return fz_db_mdb(p->err, p->db->path, rc);
+			return fz_db_mdb(p->err, p->db->store.path, rc);
 		if (v.mv_size != sizeof(rec) || k.mv_size != 4 || memcmp(k.mv_data, "\0\0\0", 4))
 			return broken(p, "page record", n);
 		memcpy(&rec, v.mv_data, sizeof(rec));
@@ -197,9 +198,9 @@ static int check_idents(struct promise *p)
 	MDB_val k, v;
 	int rc, ret = 0;
 
-	rc = mdb_cursor_open(p->db->txn, p->db->dbi[FZ_DB_IDENTS], &cursor);
+	rc = mdb_cursor_open(p->db->store.txn, p->db->store.dbi[FZ_DB_IDENTS], &cursor);
 	if (rc)
-		return fz_db_mdb(p->err, p->db->path, rc);
+		return fz_db_mdb(p->err, p->db->store.path, rc);
 	while (!ret && !(rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) {
 		if (k.mv_size != sizeof(key) || v.mv_size != sizeof(ident)) {
 			ret = broken(p, "size of an ident", k.mv_size);
@@ -216,7 +217,7 @@ static int check_idents(struct promise *p)
 	}
 	mdb_cursor_close(cursor);
 	if (!ret && rc != MDB_NOTFOUND)
-		ret = fz_db_mdb(p->err, p->db->path, rc);
+		ret = fz_db_mdb(p->err, p->db->store.path, rc);
 	if (!ret && (files != p->db->info.files || packages != p->db->packages))
 		ret = broken(p, "idents of nothing", files + packages);
 	return ret;
@@ -225,10 +226,10 @@ static int check_idents(struct promise *p)
 static int check_sketch_count(struct promise *p)
 {
 	MDB_stat st;
-	int rc = mdb_stat(p->db->txn, p->db->dbi[FZ_DB_SKETCHES], &st);
+	int rc = mdb_stat(p->db->store.txn, p->db->store.dbi[FZ_DB_SKETCHES], &st);
 
 	if (rc)
-		return fz_db_mdb(p->err, p->db->path, rc);
+		return fz_db_mdb(p->err, p->db->store.path, rc);
 	if (st.ms_entries != p->sketch_chunks)
 		return broken(p, "sketches of nothing", st.ms_entries);
 	return 0;

@@ -25,12 +25,12 @@ int fz_hashdb_extra(struct fz_hashdb *db, uint32_t id, uint32_t blob, uint32_t i
 {
 	struct fz_db_extra key = extra_key(id, blob, index);
 	MDB_val k = { sizeof(key), &key }, v;
-	int rc = mdb_get(db->txn, db->dbi[FZ_DB_EXTRAS], &k, &v);
+	int rc = mdb_get(db->store.txn, db->store.dbi[FZ_DB_EXTRAS], &k, &v);
 
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	if (rc)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	*data = v.mv_data;
 	*len = v.mv_size;
 	return 1;
@@ -58,7 +58,7 @@ int fz_hashdb_page(struct fz_hashdb *db, uint32_t id, uint32_t pageno, void *pag
 		return fz_fail(err, -ENOENT, "file %u has no contents", id);
 	index %= FZ_DB_CONTENTS;
 	if (ret == -EBADMSG || (ret > 0 && (len % PAGE || (size_t)index >= len / PAGE)))
-		return fz_db_broken(err, db->path, "contents of file", id);
+		return fz_db_broken(err, db->store.path, "contents of file", id);
 	if (ret < 0)
 		return ret;
 	memcpy(page, chunk + index * PAGE, PAGE);
@@ -76,10 +76,10 @@ static int note_anchors(struct fz_hashdb *db, struct fz_error *err)
 	uint64_t bits = 1 << 12, *maybe;
 	MDB_stat st;
 	MDB_val k, v;
-	int rc = mdb_stat(db->txn, db->dbi[FZ_DB_ANCHORS], &st);
+	int rc = mdb_stat(db->store.txn, db->store.dbi[FZ_DB_ANCHORS], &st);
 
 	if (rc)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	while (bits / 10 < st.ms_entries)
 		bits *= 2;
 	maybe = calloc(bits / 64, sizeof(*maybe));
@@ -101,8 +101,8 @@ static int note_anchors(struct fz_hashdb *db, struct fz_error *err)
 		return 0;
 	}
 	free(maybe);
-	return rc ? fz_db_mdb(err, db->path, rc) :
-		    fz_db_broken(err, db->path, "size of an anchor", v.mv_size);
+	return rc ? fz_db_mdb(err, db->store.path, rc) :
+		    fz_db_broken(err, db->store.path, "size of an anchor", v.mv_size);
 }
 
 int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref *refs, size_t max,
@@ -128,9 +128,9 @@ int fz_hashdb_anchors(struct fz_hashdb *db, uint64_t hash, struct fz_hashdb_ref 
 		if (rc == MDB_NOTFOUND)
 			return 0;
 		if (rc)
-			return fz_db_mdb(err, db->path, rc);
+			return fz_db_mdb(err, db->store.path, rc);
 		if (v.mv_size != sizeof(rec))
-			return fz_db_broken(err, db->path, "size of an anchor", v.mv_size);
+			return fz_db_broken(err, db->store.path, "size of an anchor", v.mv_size);
 		memcpy(&rec, v.mv_data, sizeof(rec));
 		if (rec.hash != want.hash)
 			return 0;
@@ -156,11 +156,11 @@ static int check_contents(struct fz_hashdb *db, uint32_t id, const struct fz_has
 		for (i = 0; i < runs[r].count; i++) {
 			ret = fz_hashdb_page(db, id, runs[r].first + i, page, err);
 			if (ret == -ENOENT)
-				return fz_db_broken(err, db->path, "contents of file", id);
+				return fz_db_broken(err, db->store.path, "contents of file", id);
 			if (!ret)
 				ret = fz_db_has_page(db, page, id, runs[r].first + i, err);
 			if (ret <= 0)
-				return ret ? ret : fz_db_broken(err, db->path,
+				return ret ? ret : fz_db_broken(err, db->store.path,
 					"contents that are not the page's, in file", id);
 		}
 	return 0;
@@ -192,30 +192,30 @@ static int check_blobs(struct fz_hashdb *db, uint64_t chunks, struct fz_error *e
 	MDB_val k, v;
 	int rc, ret = 0;
 
-	rc = mdb_cursor_open(db->txn, db->dbi[FZ_DB_EXTRAS], &cursor);
+	rc = mdb_cursor_open(db->store.txn, db->store.dbi[FZ_DB_EXTRAS], &cursor);
 	if (rc)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	while (!ret && !(rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) {
 		uint32_t blob;
 
 		if (k.mv_size != sizeof(key)) {
-			ret = fz_db_broken(err, db->path, "size of an extra's key", k.mv_size);
+			ret = fz_db_broken(err, db->store.path, "size of an extra's key", k.mv_size);
 			break;
 		}
 		memcpy(&key, k.mv_data, sizeof(key));
 		blob = be32toh(key.blob);
 		found += blob == FZ_BLOB_PAGES;
 		if (!key.file || be32toh(key.file) > db->info.files)
-			ret = fz_db_broken(err, db->path, "extra of a file that is not there",
+			ret = fz_db_broken(err, db->store.path, "extra of a file that is not there",
 					   be32toh(key.file));
 		else if (!blob || blob >= FZ_BLOBS || v.mv_size > EXTRA_MAX)
-			ret = fz_db_broken(err, db->path, "kind or size of an extra", blob);
+			ret = fz_db_broken(err, db->store.path, "kind or size of an extra", blob);
 	}
 	mdb_cursor_close(cursor);
 	if (!ret && rc != MDB_NOTFOUND)
-		return fz_db_mdb(err, db->path, rc);
+		return fz_db_mdb(err, db->store.path, rc);
 	if (!ret && found != chunks)
-		ret = fz_db_broken(err, db->path, "contents of nothing", found);
+		ret = fz_db_broken(err, db->store.path, "contents of nothing", found);
 	return ret;
 }
 
@@ -230,12 +230,12 @@ static int check_anchor(struct fz_hashdb *db, const struct fz_db_anchor *rec,
 		*id = 0;
 		ret = fz_db_get_file(db, file, f, NULL, err);
 		if (ret)
-			return ret == -ENOENT ? fz_db_broken(err, db->path,
+			return ret == -ENOENT ? fz_db_broken(err, db->store.path,
 					"anchor in a file that is not there", file) : ret;
 		*id = file;
 	}
 	if (fz_db_page_index(f, be32toh(rec->page)) < 0)
-		return fz_db_broken(err, db->path, "anchor in a page that is not executable of file",
+		return fz_db_broken(err, db->store.path, "anchor in a page that is not executable of file",
 				    file);
 	return 0;
 }
@@ -254,16 +254,16 @@ static int check_anchors(struct fz_hashdb *db, struct fz_error *err)
 		if (rc == MDB_NOTFOUND)
 			break;
 		if (rc) {
-			ret = fz_db_mdb(err, db->path, rc);
+			ret = fz_db_mdb(err, db->store.path, rc);
 			break;
 		}
 		if (v.mv_size != sizeof(rec) || k.mv_size != 4 || memcmp(k.mv_data, "\0\0\0", 4)) {
-			ret = fz_db_broken(err, db->path, "anchor", n);
+			ret = fz_db_broken(err, db->store.path, "anchor", n);
 			break;
 		}
 		memcpy(&rec, v.mv_data, sizeof(rec));
 		if (n && memcmp(&last, &rec, sizeof(rec)) >= 0)
-			ret = fz_db_broken(err, db->path, "order of anchors", n);
+			ret = fz_db_broken(err, db->store.path, "order of anchors", n);
 		else
 			ret = check_anchor(db, &rec, &f, &id, err);
 	}

@@ -2,8 +2,7 @@
 /*
  * hashdb_format.h - how the database is laid out; for hashdb*.c and their tests
  *
- * The file is an LMDB environment of tables, then one trailer page that LMDB
- * does not know of. It is written once, in key order, and never changed.
+ * It is a store (store.h) of these tables:
  *
  *	table		key			value
  *	pages		0 (u32)			struct fz_db_page, ascending: duplicates
@@ -27,27 +26,16 @@
 #define FZ_HASHDB_FORMAT_H
 
 #include <endian.h>
-#include <lmdb.h>
 #include "hashdb.h"
+#include "store.h"
 #include "unpacked.h"
 
 #define FZ_DB_SCHEMA	2
-#define FZ_DB_MAGIC	"FitzRoy known db"
-#define FZ_DB_BLOCK	4096
 #define FZ_DB_STRINGS	5	/* package, source, version, source_version, arch */
 #define FZ_DB_CHUNK	62	/* four nodes of so many sketches fill an LMDB page */
 #define FZ_DB_SEGMENTS	64
 #define FZ_DB_PATH_MAX	4095
 #define FZ_DB_CONTENTS	64	/* pages in a chunk of contents */
-
-/* The last FZ_DB_BLOCK bytes, zero-filled. */
-struct fz_db_trailer {
-	char magic[16];
-	uint32_t schema;
-	uint32_t reserved;
-	uint64_t bytes;		/* of the file before the trailer */
-	uint8_t digest[16];	/* XXH3-128 of these bytes and the fields above */
-};
 
 struct fz_db_page {
 	uint64_t xxh64;		/* big-endian, as all here */
@@ -105,20 +93,14 @@ struct fz_db_ident {
 enum fz_db_table { FZ_DB_PAGES, FZ_DB_FILES, FZ_DB_PACKAGES, FZ_DB_SKETCHES, FZ_DB_IDENTS,
 		   FZ_DB_EXTRAS, FZ_DB_ANCHORS, FZ_DB_TABLES };
 
-extern const struct fz_db_table_def {
-	const char *name;
-	unsigned int flags;
-} fz_db_tables[FZ_DB_TABLES];
+extern const struct fz_store_kind fz_db_kind;
 
 struct fz_hashdb {
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi[FZ_DB_TABLES];
+	struct fz_store store;
 	MDB_cursor *pages, *anchors;
 	struct fz_unpacked contents;
 	uint64_t *maybe;	/* of anchors: a clear bit says that there is none */
 	uint64_t maybe_mask;
-	char *path;
 	struct fz_hashdb_info info;
 	uint32_t packages;	/* their ids are 1 to this; info counts those with a name */
 };
@@ -135,7 +117,7 @@ size_t fz_db_runs(const struct fz_hashdb_segment *segments, size_t n,
 /* Say that the database at @path is broken: which object, how. -EBADMSG. */
 int fz_db_broken(struct fz_error *err, const char *path, const char *what, unsigned long long id);
 
-/* An LMDB return value as a negative errno, with a line. */
+/* As fz_store_mdb(). */
 int fz_db_mdb(struct fz_error *err, const char *path, int rc);
 
 /* Read record @id of "files" / the strings of record @id of "packages". */
@@ -157,16 +139,5 @@ int fz_db_check_extras(struct fz_hashdb *db, struct fz_error *err);
 /* What makes a file the same: content, path, package, kind and flags. A package: its strings. */
 int fz_db_file_key(struct fz_db_key *key, const struct fz_hashdb_file *f);
 int fz_db_package_key(struct fz_db_key *key, const char *const strings[FZ_DB_STRINGS]);
-
-/* Digest the first @bytes of @fd into @trailer, whose other fields are set. */
-int fz_db_digest(int fd, const struct fz_db_trailer *trailer, uint8_t digest[16],
-		 const char *path, struct fz_error *err);
-
-/* Could others than root and the caller have written it? -EPERM if so. */
-struct stat;
-int fz_db_check_owner(const struct stat *st, const char *path, struct fz_error *err);
-
-/* Append the trailer to the LMDB file at @fd. */
-int fz_db_seal(int fd, const char *path, struct fz_error *err);
 
 #endif

@@ -81,13 +81,13 @@ int fz_db_find_ident(struct fz_hashdb_writer *w, const struct fz_db_key *key,
 	}
 	if (!w->old)
 		return 0;
-	rc = mdb_get(w->old->txn, w->old->dbi[FZ_DB_IDENTS], &k, &v);
+	rc = mdb_get(w->old->store.txn, w->old->store.dbi[FZ_DB_IDENTS], &k, &v);
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	if (rc)
-		return fz_db_mdb(err, w->path, rc);
+		return fz_db_mdb(err, w->out.path, rc);
 	if (v.mv_size != sizeof(*ident))
-		return fz_db_broken(err, w->path, "size of an ident", v.mv_size);
+		return fz_db_broken(err, w->out.path, "size of an ident", v.mv_size);
 	memcpy(ident, v.mv_data, sizeof(*ident));
 	return 1;
 }

@@ -23,14 +23,14 @@ struct import {
 
 static int broken(struct import *m, const char *what, uint64_t id)
 {
-	return fz_db_broken(m->err, m->db->path, what, id);
+	return fz_db_broken(m->err, m->db->store.path, what, id);
 }
 
 static int get(struct import *m, enum fz_db_table table, const void *key, size_t len, MDB_val *v)
 {
 	MDB_val k = { len, (void *)key };
 
-	return mdb_get(m->db->txn, m->db->dbi[table], &k, v);
+	return mdb_get(m->db->store.txn, m->db->store.dbi[table], &k, v);
 }
 
 static int take_package(struct import *m, uint32_t id)
@@ -79,9 +79,9 @@ static int take_extras(struct import *m, uint32_t id, uint32_t new)
 	uint32_t len;
 	int rc, ret = 0;
 
-	rc = mdb_cursor_open(m->db->txn, m->db->dbi[FZ_DB_EXTRAS], &cursor);
+	rc = mdb_cursor_open(m->db->store.txn, m->db->store.dbi[FZ_DB_EXTRAS], &cursor);
 	if (rc)
-		return fz_db_mdb(m->err, m->db->path, rc);
+		return fz_db_mdb(m->err, m->db->store.path, rc);
 	for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); !rc && !ret;
 	     rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
 		if (k.mv_size != sizeof(key)) {
@@ -101,7 +101,7 @@ static int take_extras(struct import *m, uint32_t id, uint32_t new)
 		m->w->last_extra = key;
 	}
 	mdb_cursor_close(cursor);
-	return ret || !rc || rc == MDB_NOTFOUND ? ret : fz_db_mdb(m->err, m->db->path, rc);
+	return ret || !rc || rc == MDB_NOTFOUND ? ret : fz_db_mdb(m->err, m->db->store.path, rc);
 }
 
 static int take_record(struct import *m, uint32_t id, const struct fz_db_key *ident,
@@ -177,9 +177,9 @@ static int take_duplicates(struct import *m, enum fz_db_table table, int grow, s
 	uint32_t id;
 	int rc, ret = 0;
 
-	rc = mdb_cursor_open(m->db->txn, m->db->dbi[table], &cursor);
+	rc = mdb_cursor_open(m->db->store.txn, m->db->store.dbi[table], &cursor);
 	if (rc)
-		return fz_db_mdb(m->err, m->db->path, rc);
+		return fz_db_mdb(m->err, m->db->store.path, rc);
 	while (!ret && !(rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) {
 		if (v.mv_size != size) {
 			ret = broken(m, "size of a record", v.mv_size);
@@ -199,7 +199,7 @@ static int take_duplicates(struct import *m, enum fz_db_table table, int grow, s
 		ret = fz_db_append(&m->w->grow[grow], rec, size, m->err);
 	}
 	mdb_cursor_close(cursor);
-	return ret || rc == MDB_NOTFOUND ? ret : fz_db_mdb(m->err, m->db->path, rc);
+	return ret || rc == MDB_NOTFOUND ? ret : fz_db_mdb(m->err, m->db->store.path, rc);
 }
 
 /*
@@ -236,9 +236,9 @@ static int take_archives(struct import *m)
 	MDB_val k, v;
 	int rc, ret = 0;
 
-	rc = mdb_cursor_open(m->db->txn, m->db->dbi[FZ_DB_IDENTS], &cursor);
+	rc = mdb_cursor_open(m->db->store.txn, m->db->store.dbi[FZ_DB_IDENTS], &cursor);
 	if (rc)
-		return fz_db_mdb(m->err, m->db->path, rc);
+		return fz_db_mdb(m->err, m->db->store.path, rc);
 	while (!ret && !(rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) {
 		if (k.mv_size != sizeof(key) || v.mv_size != sizeof(ident)) {
 			ret = broken(m, "size of an ident", k.mv_size);
@@ -250,7 +250,7 @@ static int take_archives(struct import *m)
 			ret = take_archive(m, &key, &ident);
 	}
 	mdb_cursor_close(cursor);
-	return ret || rc == MDB_NOTFOUND ? ret : fz_db_mdb(m->err, m->db->path, rc);
+	return ret || rc == MDB_NOTFOUND ? ret : fz_db_mdb(m->err, m->db->store.path, rc);
 }
 
 static int import(struct import *m)
@@ -297,7 +297,7 @@ int fz_hashdb_write_merge(struct fz_hashdb_writer *w, struct fz_hashdb *other,
 
 	if (other->info.pages > FZ_HASHDB_BATCH - fz_hashdb_write_pending(w))
 		return fz_fail(err, -E2BIG, "%s has more than %lu pages, too many to merge at once",
-			       other->path, FZ_HASHDB_BATCH);
+			       other->store.path, FZ_HASHDB_BATCH);
 	return import(&m);
 }
 
@@ -310,7 +310,7 @@ int fz_hashdb_write_remove(struct fz_hashdb_writer *w,
 
 	*removed = 0;
 	if (!w->old)
-		return fz_fail(err, -ENOENT, "there is no database at %s", w->path);
+		return fz_fail(err, -ENOENT, "there is no database at %s", w->out.path);
 	/* As if there were none: all that stays is added anew. */
 	w->old = NULL;
 	w->files = w->packages = 0;

@@ -1,50 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * hashdb_publish.c - merging the old database and what was added into a new one
- *
- * All tables are written in key order (MDB_APPEND): LMDB then fills its pages to
- * the brim, where random inserts would leave a third of each empty.
- */
+/* hashdb_publish.c - merging the old database and what was added into a new one */
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "hashdb_writer.h"
 
-#define PUTS_PER_TXN	(1UL << 20)	/* bounds LMDB's memory; nobody sees the file yet */
-#define MAP_SLACK	(64UL << 20)
-
-/* The database being written. */
-struct out {
-	const char *path;
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi[FZ_DB_TABLES];
-	size_t puts;
-};
-
-static int out_put(struct out *o, enum fz_db_table table, const void *key, size_t key_len,
-		   const void *val, size_t val_len, struct fz_error *err)
+static int out_put(struct fz_store_writer *o, enum fz_db_table table, const void *key,
+		   size_t key_len, const void *val, size_t val_len, struct fz_error *err)
 {
 	MDB_val k = { key_len, (void *)key }, v = { val_len, (void *)val };
-	int rc = 0;
 
-	if (++o->puts % PUTS_PER_TXN == 0) {
-		rc = mdb_txn_commit(o->txn);
-		o->txn = NULL;
-		if (!rc)
-			rc = mdb_txn_begin(o->env, NULL, 0, &o->txn);
-	}
-	if (!rc)
-		rc = mdb_put(o->txn, o->dbi[table], &k, &v,
-			     fz_db_tables[table].flags & MDB_DUPSORT ? MDB_APPENDDUP : MDB_APPEND);
-	return rc ? fz_db_mdb(err, o->path, rc) : 0;
+	return fz_store_put(o, table, &k, &v, err);
 }
 
 /* The old database's records of a table, in order. */
@@ -73,8 +39,8 @@ static int in_open(struct in *in, struct fz_hashdb *old, enum fz_db_table table,
 	*in = (struct in) { .end = !old };
 	if (!old)
 		return 0;
-	rc = mdb_cursor_open(old->txn, old->dbi[table], &in->cursor);
-	return rc ? fz_db_mdb(err, old->path, rc) : in_next(in, old->path, err);
+	rc = mdb_cursor_open(old->store.txn, old->store.dbi[table], &in->cursor);
+	return rc ? fz_db_mdb(err, old->store.path, rc) : in_next(in, old->store.path, err);
 }
 
 static void in_close(struct in *in)
@@ -84,13 +50,13 @@ static void in_close(struct in *in)
 }
 
 /* Copy the old records that sort before @limit (NULL: all). */
-static int copy_until(struct out *o, struct in *in, enum fz_db_table table,
+static int copy_until(struct fz_store_writer *o, struct in *in, enum fz_db_table table,
 		      const void *limit, size_t len, struct fz_error *err)
 {
 	int ret = 0;
 
 	while (!ret && !in->end) {
-		MDB_val *sorted = fz_db_tables[table].flags & MDB_DUPSORT ?
+		MDB_val *sorted = fz_db_kind.tables[table].flags & MDB_DUPSORT ?
 				  &in->val : &in->key;
 
 		if (limit && (sorted->mv_size != len || memcmp(sorted->mv_data, limit, len) > 0))
@@ -113,7 +79,7 @@ static int by_key(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct fz_db_key));
 }
 
-static int merge_pages(struct fz_hashdb_writer *w, struct out *o, struct in *in,
+static int merge_pages(struct fz_hashdb_writer *w, struct fz_store_writer *o, struct in *in,
 		       struct fz_error *err)
 {
 	struct fz_db_page *p = (void *)w->grow[GROW_PAGES].p;
@@ -131,7 +97,7 @@ static int merge_pages(struct fz_hashdb_writer *w, struct out *o, struct in *in,
 	return ret;
 }
 
-static int merge_idents(struct fz_hashdb_writer *w, struct out *o, struct in *in,
+static int merge_idents(struct fz_hashdb_writer *w, struct fz_store_writer *o, struct in *in,
 			struct fz_error *err)
 {
 	struct fz_db_pending *p = (void *)w->grow[GROW_IDENTS].p;
@@ -150,8 +116,8 @@ static int merge_idents(struct fz_hashdb_writer *w, struct out *o, struct in *in
 }
 
 /* New ids are larger than all old ones. */
-static int add_ids(struct fz_db_grow *g, struct out *o, enum fz_db_table table, uint32_t id,
-		   struct fz_error *err)
+static int add_ids(struct fz_db_grow *g, struct fz_store_writer *o, enum fz_db_table table,
+		   uint32_t id, struct fz_error *err)
 {
 	uint32_t len;
 	size_t pos;
@@ -166,7 +132,7 @@ static int add_ids(struct fz_db_grow *g, struct out *o, enum fz_db_table table, 
 	return ret;
 }
 
-static int add_sketches(struct fz_hashdb_writer *w, struct out *o, uint32_t id,
+static int add_sketches(struct fz_hashdb_writer *w, struct fz_store_writer *o, uint32_t id,
 			struct fz_error *err)
 {
 	const struct fz_db_grow *g = &w->grow[GROW_FILES];
@@ -198,7 +164,7 @@ static int by_bytes16(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct fz_db_anchor));
 }
 
-static int merge_anchors(struct fz_hashdb_writer *w, struct out *o, struct in *in,
+static int merge_anchors(struct fz_hashdb_writer *w, struct fz_store_writer *o, struct in *in,
 			 struct fz_error *err)
 {
 	struct fz_db_anchor *p = (void *)w->grow[GROW_ANCHORS].p;
@@ -220,7 +186,7 @@ static int merge_anchors(struct fz_hashdb_writer *w, struct out *o, struct in *i
 }
 
 /* They are in order, and their files are newer than all old ones. */
-static int add_extras(const struct fz_db_grow *g, struct out *o, struct fz_error *err)
+static int add_extras(const struct fz_db_grow *g, struct fz_store_writer *o, struct fz_error *err)
 {
 	const size_t key = sizeof(struct fz_db_extra);
 	uint32_t len;
@@ -235,8 +201,10 @@ static int add_extras(const struct fz_db_grow *g, struct out *o, struct fz_error
 	return ret;
 }
 
-static int merge(struct fz_hashdb_writer *w, struct out *o, struct fz_error *err)
+static int merge(void *writer, struct fz_error *err)
 {
+	struct fz_hashdb_writer *w = writer;
+	struct fz_store_writer *o = &w->out;
 	uint32_t first_file = w->old ? w->old->info.files + 1 : 1;
 	uint32_t first_package = w->old ? w->old->packages + 1 : 1;
 	int table, ret = 0;
@@ -265,74 +233,9 @@ static int merge(struct fz_hashdb_writer *w, struct out *o, struct fz_error *err
 	return ret;
 }
 
-static size_t map_size(const struct fz_hashdb_writer *w)
-{
-	size_t bytes = w->old ? w->old->info.bytes : 0;
-	int i;
-
-	for (i = 0; i < GROWS; i++)
-		bytes += w->grow[i].len;
-	return (2 * bytes + MAP_SLACK) & ~(FZ_DB_BLOCK - 1UL);
-}
-
-static int write_env(struct fz_hashdb_writer *w, struct fz_error *err)
-{
-	struct out o = { .path = w->temp };
-	int i, rc, ret;
-
-	rc = mdb_env_create(&o.env);
-	if (rc)
-		return fz_db_mdb(err, w->temp, rc);
-	rc = mdb_env_set_maxdbs(o.env, FZ_DB_TABLES);
-	if (!rc)
-		rc = mdb_env_set_mapsize(o.env, map_size(w));
-	if (!rc)
-		rc = mdb_env_open(o.env, w->temp, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0644);
-	if (!rc)
-		rc = mdb_txn_begin(o.env, NULL, 0, &o.txn);
-	for (i = 0; !rc && i < FZ_DB_TABLES; i++)
-		rc = mdb_dbi_open(o.txn, fz_db_tables[i].name, MDB_CREATE | fz_db_tables[i].flags,
-				  &o.dbi[i]);
-	ret = rc ? fz_db_mdb(err, w->temp, rc) : merge(w, &o, err);
-	if (!ret) {
-		rc = mdb_txn_commit(o.txn);
-		o.txn = NULL;
-		ret = rc ? fz_db_mdb(err, w->temp, rc) : 0;
-	}
-	if (o.txn)
-		mdb_txn_abort(o.txn);
-	mdb_env_close(o.env);
-	return ret;
-}
-
-static int system_error(struct fz_error *err, const char *path, const char *what)
-{
-	return fz_fail(err, -errno, "%s cannot be %s: %s", path, what, strerror(errno));
-}
-
-/* Write and seal the new file at w->temp, on disk when this returns. */
-static int write_temp(struct fz_hashdb_writer *w, struct fz_error *err)
-{
-	int fd, ret;
-
-	/* A writer that died left one. The lock is ours, so it is nobody's. */
-	if (unlink(w->temp) && errno != ENOENT)
-		return system_error(err, w->temp, "removed");
-	fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return system_error(err, w->temp, "created");
-	ret = write_env(w, err);
-	if (!ret)
-		ret = fz_db_seal(fd, w->temp, err);
-	if (!ret && fsync(fd))
-		ret = system_error(err, w->temp, "written");
-	close(fd);
-	return ret;
-}
-
 static int open_old(struct fz_hashdb_writer *w, struct fz_error *err)
 {
-	int ret = fz_hashdb_open(&w->old, w->path, err);
+	int ret = fz_hashdb_open(&w->old, w->out.path, err);
 
 	if (ret && ret != -ENOENT)
 		return ret;
@@ -343,22 +246,19 @@ static int open_old(struct fz_hashdb_writer *w, struct fz_error *err)
 
 int fz_hashdb_write_publish(struct fz_hashdb_writer *w, struct fz_error *err)
 {
+	size_t bytes = w->old ? w->old->info.bytes : 0;
 	int i, ret;
 
 	fz_hashdb_write_undo(w);
 	if (w->old && !w->grow[GROW_IDENTS].len)
 		return 0;
-	ret = write_temp(w, err);
-	if (!ret && rename(w->temp, w->path))
-		ret = system_error(err, w->path, "replaced");
+	for (i = 0; i < GROWS; i++)
+		bytes += w->grow[i].len;
+	ret = fz_store_publish(&w->out, bytes, merge, w, err);
 	if (ret) {
-		unlink(w->temp);
 		fz_db_index_rebuild(w, w->index_size, NULL);	/* sorting moved the idents */
 		return ret;
 	}
-	if (fsync(w->dirfd))
-		return system_error(err, w->dir, "written");
-
 	fz_hashdb_close(w->old);
 	w->old = NULL;
 	for (i = 0; i < GROWS; i++)
@@ -369,57 +269,6 @@ int fz_hashdb_write_publish(struct fz_hashdb_writer *w, struct fz_error *err)
 	return ret;
 }
 
-/* --------------------------------------------------------- opening, closing */
-
-static int make_directory(const char *dir, struct fz_error *err)
-{
-	char path[PATH_MAX], *p;
-
-	if (strlen(dir) >= sizeof(path))
-		return fz_fail(err, -ENAMETOOLONG, "%s is too long a path", dir);
-	strcpy(path, dir);
-	for (p = path + 1; ; p++) {
-		char c = *p;
-
-		if (c && c != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0755) && errno != EEXIST)
-			return system_error(err, path, "created");
-		*p = c;
-		if (!c)
-			return 0;
-	}
-}
-
-static int set_paths(struct fz_hashdb_writer *w, const char *path)
-{
-	char *copy;
-
-	w->path = realpath(path, NULL);	/* or rename() would replace a symbolic link */
-	if (!w->path)
-		w->path = strdup(path);
-	copy = w->path ? strdup(w->path) : NULL;
-	w->dir = copy ? strdup(dirname(copy)) : NULL;
-	free(copy);
-	if (!w->dir || asprintf(&w->temp, "%s.new", w->path) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-static int lock(struct fz_hashdb_writer *w, struct fz_error *err)
-{
-	w->dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (w->dirfd < 0)
-		return system_error(err, w->dir, "opened");
-	if (!flock(w->dirfd, LOCK_EX | LOCK_NB))
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return system_error(err, w->dir, "locked");
-	return fz_fail(err, -EBUSY,
-		       "%s is being written by another process; try again when it is done", w->path);
-}
-
 int fz_hashdb_write_open(struct fz_hashdb_writer **out, const char *path, struct fz_error *err)
 {
 	struct fz_hashdb_writer *w = calloc(1, sizeof(*w));
@@ -427,16 +276,11 @@ int fz_hashdb_write_open(struct fz_hashdb_writer **out, const char *path, struct
 
 	if (!w)
 		return fz_fail(err, -ENOMEM, "out of memory");
-	w->dirfd = -1;
 	w->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	w->ctx = EVP_MD_CTX_new();
-	ret = set_paths(w, path);
-	if (ret || !w->ctx || !w->sha256)
-		ret = fz_fail(err, ret ? ret : -EIO, "out of memory, or libcrypto has no SHA-256");
-	if (!ret)
-		ret = make_directory(w->dir, err);
-	if (!ret)
-		ret = lock(w, err);
+	ret = !w->ctx || !w->sha256 ?
+	      fz_fail(err, -EIO, "out of memory, or libcrypto has no SHA-256") :
+	      fz_store_write_open(&w->out, &fz_db_kind, path, err);
 	if (!ret)
 		ret = open_old(w, err);
 	if (!ret)
@@ -462,10 +306,6 @@ void fz_hashdb_write_close(struct fz_hashdb_writer *w)
 	free(w->index);
 	EVP_MD_free(w->sha256);
 	EVP_MD_CTX_free(w->ctx);
-	if (w->dirfd >= 0)
-		close(w->dirfd);
-	free(w->path);
-	free(w->temp);
-	free(w->dir);
+	fz_store_write_close(&w->out);
 	free(w);
 }

@@ -25,8 +25,7 @@ enum {
 };
 
 struct fz_hashdb_writer {
-	char *path, *temp, *dir;
-	int dirfd;			/* holds the lock */
+	struct fz_store_writer out;
 	struct fz_hashdb *old;		/* NULL: there is none */
 	EVP_MD *sha256;
 	EVP_MD_CTX *ctx;

@@ -6,16 +6,12 @@
 
 int fz_lab_broken(struct fz_error *err, const char *path, const char *what)
 {
-	return fz_fail(err, -EBADMSG,
-		       "%s is damaged (%s); remove it and import with 'fitzroy db cve' again", path,
-		       what);
+	return fz_store_broken(&fz_lab_kind, path, what, err);
 }
 
 int fz_lab_mdb(struct fz_error *err, const char *path, int rc)
 {
-	if (rc > 0)
-		return fz_fail(err, -rc, "%s: %s", path, strerror(rc));
-	return fz_lab_broken(err, path, mdb_strerror(rc));
+	return fz_store_mdb(&fz_lab_kind, path, rc, err);
 }
 
 void fz_labels_info(const struct fz_labels *l, struct fz_labels_info *info)
@@ -129,15 +125,15 @@ static int check_table(struct fz_labels *l, enum fz_lab_table table,
 	MDB_cursor *c;
 	int rc;
 
-	rc = mdb_cursor_open(l->txn, l->dbi[table], &c);
+	rc = mdb_cursor_open(l->store.txn, l->store.dbi[table], &c);
 	if (rc)
-		return fz_lab_mdb(err, l->path, rc);
+		return fz_lab_mdb(err, l->store.path, rc);
 	while (!(rc = mdb_cursor_get(c, &key, &val, MDB_NEXT)) && good(l, &key, &val, counts))
 		;
 	mdb_cursor_close(c);
 	if (!rc)
-		return fz_lab_broken(err, l->path, table == FZ_LAB_HASHES ? "a hash" : "an advisory");
-	return rc == MDB_NOTFOUND ? 0 : fz_lab_mdb(err, l->path, rc);
+		return fz_lab_broken(err, l->store.path, table == FZ_LAB_HASHES ? "a hash" : "an advisory");
+	return rc == MDB_NOTFOUND ? 0 : fz_lab_mdb(err, l->store.path, rc);
 }
 
 int fz_labels_check(struct fz_labels *l, struct fz_error *err)
@@ -154,7 +150,7 @@ int fz_labels_check(struct fz_labels *l, struct fz_error *err)
 	for (i = 0; !ret && i < l->info.nsources; i++)
 		if (counts[i] != l->sources[i].advisories ||
 		    counts[l->info.nsources + i] != l->sources[i].hashes)
-			ret = fz_lab_broken(err, l->path, "a source has another number of records");
+			ret = fz_lab_broken(err, l->store.path, "a source has another number of records");
 	free(counts);
 	return ret;
 }

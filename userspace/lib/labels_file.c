@@ -1,101 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * labels_file.c - the labels' file as a whole: is it ours, whole and unharmed?
- *
- * As hashdb_file.c: nothing is mapped before its digest agreed.
- */
-#include <errno.h>
-#include <fcntl.h>
+/* labels_file.c - the labels as a store: its tables, sources, opening and closing */
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "labels_format.h"
 
-_Static_assert(sizeof(FZ_LAB_MAGIC) == sizeof(((struct fz_db_trailer *)0)->magic), "magic");
 _Static_assert(sizeof(struct fz_lab_source) == 64, "source layout");
 
-const struct fz_db_table_def fz_lab_tables[FZ_LAB_TABLES] = {
-	[FZ_LAB_SOURCES]    = { "sources", MDB_INTEGERKEY },
-	[FZ_LAB_ADVISORIES] = { "advisories", 0 },
-	[FZ_LAB_HASHES]	    = { "hashes", 0 },
+const struct fz_store_kind fz_lab_kind = {
+	.magic = "FitzRoy labels",
+	.schema = FZ_LAB_SCHEMA,
+	.what = "a file of labels",
+	.none = "there are no labels",
+	.make = "import some with 'fitzroy db cve'",
+	.remake = "remove it and import with 'fitzroy db cve' again",
+	.ntables = FZ_LAB_TABLES,
+	.tables = {
+		[FZ_LAB_SOURCES]    = { "sources", MDB_INTEGERKEY },
+		[FZ_LAB_ADVISORIES] = { "advisories", 0 },
+		[FZ_LAB_HASHES]	    = { "hashes", 0 },
+	},
 };
-
-static int check_content(int fd, uint64_t size, struct fz_labels_info *info, const char *path,
-			 struct fz_error *err)
-{
-	uint8_t block[FZ_DB_BLOCK], digest[16];
-	struct fz_db_trailer t = { .magic = "" };
-	int ret;
-
-	if (size >= 3 * FZ_DB_BLOCK && size % FZ_DB_BLOCK == 0 &&
-	    pread(fd, block, sizeof(block), size - FZ_DB_BLOCK) == sizeof(block))
-		memcpy(&t, block, sizeof(t));
-	if (memcmp(t.magic, FZ_LAB_MAGIC, sizeof(t.magic)) || t.bytes != size - FZ_DB_BLOCK)
-		return fz_fail(err, -EBADMSG, "%s is no file of labels, or cut short; import with "
-			       "'fitzroy db cve' into another", path);
-	if (t.schema != FZ_LAB_SCHEMA)
-		return fz_fail(err, -EINVAL, "%s has schema %u, this fitzroy knows %d; remove it and "
-			       "import with 'fitzroy db cve' again", path, t.schema, FZ_LAB_SCHEMA);
-	ret = fz_db_digest(fd, &t, digest, path, err);
-	if (ret)
-		return ret;
-	if (memcmp(digest, t.digest, sizeof(digest)))
-		return fz_lab_broken(err, path, "its digest is wrong");
-	info->schema = t.schema;
-	info->bytes = size;
-	memcpy(info->digest, t.digest, sizeof(digest));
-	return 0;
-}
-
-static int open_verified(const char *path, struct stat *st, struct fz_labels_info *info,
-			 struct fz_error *err)
-{
-	int fd, ret;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT)
-		return fz_fail(err, -ENOENT,
-			       "there are no labels at %s; import some with 'fitzroy db cve'", path);
-	if (fd < 0)
-		return fz_fail(err, -errno, "%s cannot be opened: %s", path, strerror(errno));
-	if (fstat(fd, st))
-		ret = fz_fail(err, -errno, "%s: %s", path, strerror(errno));
-	else if (!S_ISREG(st->st_mode))
-		ret = fz_fail(err, -EINVAL, "%s is not a file", path);
-	else
-		ret = fz_db_check_owner(st, path, err);
-	if (!ret)
-		ret = check_content(fd, st->st_size, info, path, err);
-	if (!ret)
-		return fd;
-	close(fd);
-	return ret;
-}
-
-/* LMDB opens by name; a new file may have been renamed there. 1 = same file, 0 = another. */
-static int open_env(struct fz_labels *l, const struct stat *verified, struct fz_error *err)
-{
-	struct stat st;
-	int fd, rc;
-
-	rc = mdb_env_create(&l->env);
-	if (!rc)
-		rc = mdb_env_set_maxdbs(l->env, FZ_LAB_TABLES);
-	if (!rc)
-		rc = mdb_env_set_mapsize(l->env, verified->st_size);
-	if (!rc)
-		rc = mdb_env_open(l->env, l->path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK, 0);
-	if (!rc)
-		rc = mdb_env_get_fd(l->env, &fd);
-	if (rc)
-		return fz_lab_mdb(err, l->path, rc);
-	if (fstat(fd, &st))
-		return fz_fail(err, -errno, "%s: %s", l->path, strerror(errno));
-	return st.st_dev == verified->st_dev && st.st_ino == verified->st_ino;
-}
 
 int fz_lab_get_source(const char *path, const MDB_val *key, const MDB_val *val,
 		      struct fz_labels_source *s, struct fz_error *err)
@@ -138,14 +64,14 @@ static int load_sources(struct fz_labels *l, struct fz_error *err)
 	size_t cap = 0;
 	int rc, ret = 0;
 
-	rc = mdb_cursor_open(l->txn, l->dbi[FZ_LAB_SOURCES], &c);
+	rc = mdb_cursor_open(l->store.txn, l->store.dbi[FZ_LAB_SOURCES], &c);
 	if (rc)
-		return fz_lab_mdb(err, l->path, rc);
+		return fz_lab_mdb(err, l->store.path, rc);
 	while (!ret && !(rc = mdb_cursor_get(c, &key, &val, MDB_NEXT))) {
 		if (FZ_GROW(l->sources, l->info.nsources, cap))
 			ret = fz_fail(err, -ENOMEM, "out of memory");
 		else
-			ret = fz_lab_get_source(l->path, &key, &val,
+			ret = fz_lab_get_source(l->store.path, &key, &val,
 						&l->sources[l->info.nsources], err);
 		if (!ret) {
 			l->info.advisories += l->sources[l->info.nsources].advisories;
@@ -155,51 +81,29 @@ static int load_sources(struct fz_labels *l, struct fz_error *err)
 	}
 	mdb_cursor_close(c);
 	if (!ret && rc != MDB_NOTFOUND)
-		ret = fz_lab_mdb(err, l->path, rc);
+		ret = fz_lab_mdb(err, l->store.path, rc);
 	if (l->info.nsources)
 		qsort(l->sources, l->info.nsources, sizeof(*l->sources), by_name);
 	return ret;
 }
 
-static int open_tables(struct fz_labels *l, struct fz_error *err)
-{
-	int i, rc;
-
-	rc = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &l->txn);
-	for (i = 0; !rc && i < FZ_LAB_TABLES; i++)
-		rc = mdb_dbi_open(l->txn, fz_lab_tables[i].name, 0, &l->dbi[i]);
-	return rc ? fz_lab_mdb(err, l->path, rc) : load_sources(l, err);
-}
-
 int fz_labels_open(struct fz_labels **out, const char *path, struct fz_error *err)
 {
 	struct fz_labels *l = calloc(1, sizeof(*l));
-	struct stat st;
-	int fd, ret;
+	int ret;
 
-	if (l)
-		l->path = strdup(path);
-	if (!l || !l->path) {
-		free(l);
+	if (!l)
 		return fz_fail(err, -ENOMEM, "out of memory");
-	}
-	do {
-		if (l->env)
-			mdb_env_close(l->env);
-		l->env = NULL;
-		fd = open_verified(path, &st, &l->info, err);
-		ret = fd;
-		if (fd < 0)
-			break;
-		ret = open_env(l, &st, err);
-		close(fd);	/* only now: an open file keeps its inode number */
-	} while (!ret);
-	if (ret > 0)
-		ret = open_tables(l, err);
-	if (ret < 0) {
+	ret = fz_store_open(&l->store, &fz_lab_kind, path, err);
+	if (!ret)
+		ret = load_sources(l, err);
+	if (ret) {
 		fz_labels_close(l);
 		return ret;
 	}
+	l->info.schema = fz_lab_kind.schema;
+	l->info.bytes = l->store.bytes;
+	memcpy(l->info.digest, l->store.digest, sizeof(l->info.digest));
 	*out = l;
 	return 0;
 }
@@ -223,10 +127,7 @@ void fz_labels_close(struct fz_labels *l)
 
 	if (!l)
 		return;
-	if (l->txn)
-		mdb_txn_abort(l->txn);
-	if (l->env)
-		mdb_env_close(l->env);
+	fz_store_close(&l->store);
 	for (i = 0; i < l->info.nsources; i++) {
 		free(l->sources[i].name);
 		free(l->sources[i].format);
@@ -244,7 +145,6 @@ void fz_labels_close(struct fz_labels *l)
 	free(l->sources);
 	free(l->distro);
 	free(l->release);
-	free(l->path);
 	free(l);
 }
 
@@ -256,26 +156,4 @@ char *fz_labels_beside(const char *known)
 		path = NULL;
 	free(copy);
 	return path;
-}
-
-int fz_lab_seal(int fd, const char *path, struct fz_error *err)
-{
-	struct fz_db_trailer t = { .magic = FZ_LAB_MAGIC, .schema = FZ_LAB_SCHEMA };
-	uint8_t block[FZ_DB_BLOCK] = { 0 };
-	struct stat st;
-	ssize_t n;
-	int ret;
-
-	if (fstat(fd, &st))
-		return fz_fail(err, -errno, "%s: %s", path, strerror(errno));
-	t.bytes = st.st_size;
-	ret = fz_db_digest(fd, &t, t.digest, path, err);
-	if (ret)
-		return ret;
-	memcpy(block, &t, sizeof(t));
-	n = pwrite(fd, block, sizeof(block), t.bytes);
-	if (n != sizeof(block))
-		return fz_fail(err, n < 0 ? -errno : -ENOSPC, "%s cannot be written: %s", path,
-			       strerror(n < 0 ? errno : ENOSPC));
-	return 0;
 }

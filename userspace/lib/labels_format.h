@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * labels_format.h - how the labels lie in their file; for labels*.c and their tests
+ * labels_format.h - how the labels lie in their store (store.h); for labels*.c and their tests
  *
  *	table		key				value
  *	sources		id (u32)			struct fz_lab_source, name, format
@@ -8,19 +8,16 @@
  *			advisory NUL source (u32)	then 5 strings, each with its NUL
  *	hashes		SHA-256, source (u32)		kind (enum fz_label_kind, a byte), name
  *
- * The u32 within keys are big-endian. Suites are under the advisory "". LMDB's file is
- * followed by a trailer like that of the database of known binaries.
+ * The u32 within keys are big-endian. Suites are under the advisory "".
  */
 #ifndef FZ_LABELS_FORMAT_H
 #define FZ_LABELS_FORMAT_H
 
-#include <lmdb.h>
-#include "hashdb_format.h"
 #include "labels.h"
+#include "store.h"
 #include "table.h"
 
 #define FZ_LAB_SCHEMA	1
-#define FZ_LAB_MAGIC	"FitzRoy labels\0"	/* 16 bytes with its NUL */
 #define FZ_LAB_STRINGS	5	/* release, introduced, fixed, last, note */
 #define FZ_LAB_DISTRO	64	/* bytes of a string in a key, its NUL included */
 #define FZ_LAB_PACKAGE	256
@@ -30,7 +27,7 @@
 
 enum fz_lab_table { FZ_LAB_SOURCES, FZ_LAB_ADVISORIES, FZ_LAB_HASHES, FZ_LAB_TABLES };
 
-extern const struct fz_db_table_def fz_lab_tables[FZ_LAB_TABLES];
+extern const struct fz_store_kind fz_lab_kind;
 
 struct fz_lab_source {
 	uint8_t digest[32];
@@ -53,10 +50,7 @@ struct fz_lab_content {
 };
 
 struct fz_labels {
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi[FZ_LAB_TABLES];
-	char *path;
+	struct fz_store store;
 	struct fz_labels_info info;
 	struct fz_labels_source *sources;
 	char *distro, *release;		/* fz_labels_set_release(), or NULL */
@@ -75,9 +69,6 @@ bool fz_lab_key(const MDB_val *key, const char *strings[3], uint32_t *source);
 /* A source's record; the strings are the caller's. -EBADMSG if it is broken. */
 int fz_lab_get_source(const char *path, const MDB_val *key, const MDB_val *val,
 		      struct fz_labels_source *s, struct fz_error *err);
-
-/* Append the trailer to the LMDB file at @fd. */
-int fz_lab_seal(int fd, const char *path, struct fz_error *err);
 
 int fz_lab_broken(struct fz_error *err, const char *path, const char *what);
 int fz_lab_mdb(struct fz_error *err, const char *path, int rc);

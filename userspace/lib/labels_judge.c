@@ -87,7 +87,7 @@ static int ask(struct fz_lab_walk *w, const struct fz_lab_subject *s, const char
 		if (o > out->outcome)
 			*out = (struct said){ o, st.fixed, st.note };
 	}
-	return ret ? fz_lab_broken(err, w->l->path, "an advisory") : 0;
+	return ret ? fz_lab_broken(err, w->l->store.path, "an advisory") : 0;
 }
 
 static int add_label(struct fz_label **labels, size_t *n, size_t *cap, enum fz_label_kind kind,
@@ -181,9 +181,9 @@ static int judge_content(struct fz_labels *l, struct fz_lab_content *c, struct f
 	uint32_t id, i;
 
 	memcpy(want, c->sha256, 32);
-	rc = mdb_cursor_open(l->txn, l->dbi[FZ_LAB_HASHES], &cur);
+	rc = mdb_cursor_open(l->store.txn, l->store.dbi[FZ_LAB_HASHES], &cur);
 	if (rc)
-		return fz_lab_mdb(err, l->path, rc);
+		return fz_lab_mdb(err, l->store.path, rc);
 	for (rc = mdb_cursor_get(cur, &key, &val, MDB_SET_RANGE); !rc && !ret;
 	     rc = mdb_cursor_get(cur, &key, &val, MDB_NEXT)) {
 		const uint8_t *v = val.mv_data;
@@ -195,7 +195,7 @@ static int judge_content(struct fz_labels *l, struct fz_lab_content *c, struct f
 			;
 		if (i == l->info.nsources || val.mv_size < 2 || v[0] >= FZ_LABELS ||
 		    v[val.mv_size - 1])
-			ret = fz_lab_broken(err, l->path, "a hash");
+			ret = fz_lab_broken(err, l->store.path, "a hash");
 		else if (add_label(&c->labels, &c->n, &c->cap, v[0], (const char *)v + 1, "", "", "",
 				   i))
 			ret = fz_fail(err, -ENOMEM, "out of memory");
@@ -203,7 +203,7 @@ static int judge_content(struct fz_labels *l, struct fz_lab_content *c, struct f
 	mdb_cursor_close(cur);
 	if (c->n)
 		qsort(c->labels, c->n, sizeof(*c->labels), label_order);
-	return ret || !rc || rc == MDB_NOTFOUND ? ret : fz_lab_mdb(err, l->path, rc);
+	return ret || !rc || rc == MDB_NOTFOUND ? ret : fz_lab_mdb(err, l->store.path, rc);
 }
 
 static int content_of(struct fz_labels *l, const struct fz_hashdb_file *f, size_t *at,

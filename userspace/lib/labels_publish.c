@@ -1,32 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* labels_publish.c - merging the old labels and what was collected into a new file */
+#include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "labels_writer.h"
-
-#define MAP_SLACK	(64UL << 20)
-#define PUTS_PER_TXN	(1UL << 18)	/* bounds LMDB's memory; nobody sees the file yet */
-
-struct out {
-	struct fz_labels_writer *w;
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi[FZ_LAB_TABLES];
-	size_t puts;
-};
-
-static int system_error(struct fz_error *err, const char *path, const char *what)
-{
-	return fz_fail(err, -errno, "%s cannot be %s: %s", path, what, strerror(errno));
-}
 
 static struct fz_labels_source *source_of(struct fz_labels_writer *w, uint32_t id)
 {
@@ -49,11 +27,10 @@ static struct fz_labels_source *source_of_key(struct fz_labels_writer *w, const 
 	return source_of(w, be32toh(be));
 }
 
-static int put(struct out *o, enum fz_lab_table table, MDB_val *key, MDB_val *val,
-	       struct fz_error *err)
+static int put(struct fz_labels_writer *w, enum fz_lab_table table, const MDB_val *key,
+	       const MDB_val *val, struct fz_error *err)
 {
-	struct fz_labels_source *s = source_of_key(o->w, key);
-	int rc = 0;
+	struct fz_labels_source *s = source_of_key(w, key);
 
 	if (table != FZ_LAB_SOURCES) {
 		if (!s)
@@ -61,15 +38,7 @@ static int put(struct out *o, enum fz_lab_table table, MDB_val *key, MDB_val *va
 		s->advisories += table == FZ_LAB_ADVISORIES;
 		s->hashes += table == FZ_LAB_HASHES;
 	}
-	if (++o->puts % PUTS_PER_TXN == 0) {
-		rc = mdb_txn_commit(o->txn);
-		o->txn = NULL;
-		if (!rc)
-			rc = mdb_txn_begin(o->env, NULL, 0, &o->txn);
-	}
-	if (!rc)
-		rc = mdb_put(o->txn, o->dbi[table], key, val, MDB_APPEND);
-	return rc ? fz_lab_mdb(err, o->w->temp, rc) : 0;
+	return fz_store_put(&w->out, table, key, val, err);
 }
 
 /* LMDB's own order. */
@@ -131,7 +100,7 @@ static int join(struct fz_labels_writer *w, const struct fz_lab_rec *r, size_t n
 }
 
 /* The old file's records of @table that come before @key (NULL: all that are left). */
-static int copy_until(struct out *o, MDB_cursor *c, bool *end, enum fz_lab_table table,
+static int copy_until(struct fz_labels_writer *w, MDB_cursor *c, bool *end, enum fz_lab_table table,
 		      const MDB_val *key, struct fz_error *err)
 {
 	MDB_val k, v;
@@ -143,7 +112,7 @@ static int copy_until(struct out *o, MDB_cursor *c, bool *end, enum fz_lab_table
 			break;
 		if (key && key_order(k.mv_data, k.mv_size, key->mv_data, key->mv_size) > 0)
 			return 0;
-		ret = put(o, table, &k, &v, err);
+		ret = put(w, table, &k, &v, err);
 		if (ret)
 			return ret;
 		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
@@ -152,25 +121,24 @@ static int copy_until(struct out *o, MDB_cursor *c, bool *end, enum fz_lab_table
 			break;
 		rc = 0;
 	}
-	return rc ? fz_lab_mdb(err, o->w->old->path, rc) : ret;
+	return rc ? fz_lab_mdb(err, w->old->store.path, rc) : ret;
 }
 
-static int merge_table(struct out *o, enum fz_lab_table table, size_t *at, uint8_t **buf,
-		       struct fz_error *err)
+static int merge_table(struct fz_labels_writer *w, enum fz_lab_table table, size_t *at,
+		       uint8_t **buf, struct fz_error *err)
 {
-	struct fz_labels_writer *w = o->w;
 	MDB_cursor *c = NULL;
 	bool end = !w->old;
 	MDB_val k, v;
 	int rc = 0, ret = 0;
 
 	if (!end) {
-		rc = mdb_cursor_open(w->old->txn, w->old->dbi[table], &c);
+		rc = mdb_cursor_open(w->old->store.txn, w->old->store.dbi[table], &c);
 		if (!rc)
 			rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
 		end = rc == MDB_NOTFOUND;
 		if (rc && !end)
-			ret = fz_lab_mdb(err, w->old->path, rc);
+			ret = fz_lab_mdb(err, w->old->store.path, rc);
 	}
 	while (!ret && *at < w->nrecs && w->recs[*at].table == table) {
 		const struct fz_lab_rec *r = &w->recs[*at];
@@ -179,15 +147,15 @@ static int merge_table(struct out *o, enum fz_lab_table table, size_t *at, uint8
 		while (*at + n < w->nrecs && same_key(w, r, &r[n]))
 			n++;
 		k = (MDB_val){ r->key_len, w->data + r->at };
-		ret = copy_until(o, c, &end, table, &k, err);
+		ret = copy_until(w, c, &end, table, &k, err);
 		if (!ret)
 			ret = join(w, r, n, buf, &v, err);
 		if (!ret)
-			ret = put(o, table, &k, &v, err);
+			ret = put(w, table, &k, &v, err);
 		*at += n;
 	}
 	if (!ret)
-		ret = copy_until(o, c, &end, table, NULL, err);
+		ret = copy_until(w, c, &end, table, NULL, err);
 	if (c)
 		mdb_cursor_close(c);
 	return ret;
@@ -201,16 +169,16 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Last: only now their records are counted. */
-static int put_sources(struct out *o, struct fz_error *err)
+static int put_sources(struct fz_labels_writer *w, struct fz_error *err)
 {
 	uint8_t value[sizeof(struct fz_lab_source) + 2 * FZ_LAB_NAME];
 	size_t i, n, m;
 	int ret = 0;
 
-	if (o->w->nsources)
-		qsort(o->w->sources, o->w->nsources, sizeof(*o->w->sources), by_id);
-	for (i = 0; !ret && i < o->w->nsources; i++) {
-		struct fz_labels_source *s = &o->w->sources[i];
+	if (w->nsources)
+		qsort(w->sources, w->nsources, sizeof(*w->sources), by_id);
+	for (i = 0; !ret && i < w->nsources; i++) {
+		struct fz_labels_source *s = &w->sources[i];
 		struct fz_lab_source rec = { .dated = s->dated, .advisories = s->advisories,
 					     .hashes = s->hashes, .skipped = s->skipped };
 		MDB_val k = { sizeof(s->id), &s->id }, v = { 0, value };
@@ -222,14 +190,14 @@ static int put_sources(struct out *o, struct fz_error *err)
 		memcpy(value + sizeof(rec), s->name, n);
 		memcpy(value + sizeof(rec) + n, s->format, m);
 		v.mv_size = sizeof(rec) + n + m;
-		ret = put(o, FZ_LAB_SOURCES, &k, &v, err);
+		ret = put(w, FZ_LAB_SOURCES, &k, &v, err);
 	}
 	return ret;
 }
 
-static int merge(struct out *o, struct fz_error *err)
+static int merge(void *writer, struct fz_error *err)
 {
-	struct fz_labels_writer *w = o->w;
+	struct fz_labels_writer *w = writer;
 	uint8_t *buf = NULL;
 	size_t at = 0, i;
 	int ret;
@@ -238,66 +206,16 @@ static int merge(struct out *o, struct fz_error *err)
 		w->sources[i].advisories = w->sources[i].hashes = 0;
 	if (w->nrecs)
 		qsort_r(w->recs, w->nrecs, sizeof(*w->recs), rec_order, w->data);
-	ret = merge_table(o, FZ_LAB_ADVISORIES, &at, &buf, err);
+	ret = merge_table(w, FZ_LAB_ADVISORIES, &at, &buf, err);
 	if (!ret)
-		ret = merge_table(o, FZ_LAB_HASHES, &at, &buf, err);
+		ret = merge_table(w, FZ_LAB_HASHES, &at, &buf, err);
 	free(buf);
-	return ret ? ret : put_sources(o, err);
-}
-
-static int write_env(struct fz_labels_writer *w, struct fz_error *err)
-{
-	size_t bytes = (w->old ? w->old->info.bytes : 0) + w->len + 64 * w->nrecs;
-	struct out o = { .w = w };
-	int i, rc, ret;
-
-	rc = mdb_env_create(&o.env);
-	if (rc)
-		return fz_lab_mdb(err, w->temp, rc);
-	rc = mdb_env_set_maxdbs(o.env, FZ_LAB_TABLES);
-	if (!rc)
-		rc = mdb_env_set_mapsize(o.env, (2 * bytes + MAP_SLACK) & ~(FZ_DB_BLOCK - 1UL));
-	if (!rc)
-		rc = mdb_env_open(o.env, w->temp, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0644);
-	if (!rc)
-		rc = mdb_txn_begin(o.env, NULL, 0, &o.txn);
-	for (i = 0; !rc && i < FZ_LAB_TABLES; i++)
-		rc = mdb_dbi_open(o.txn, fz_lab_tables[i].name, MDB_CREATE | fz_lab_tables[i].flags,
-				  &o.dbi[i]);
-	ret = rc ? fz_lab_mdb(err, w->temp, rc) : merge(&o, err);
-	if (!ret) {
-		rc = mdb_txn_commit(o.txn);
-		o.txn = NULL;
-		ret = rc ? fz_lab_mdb(err, w->temp, rc) : 0;
-	}
-	if (o.txn)
-		mdb_txn_abort(o.txn);
-	mdb_env_close(o.env);
-	return ret;
-}
-
-/* Write and seal the new file, on disk when this returns. */
-static int write_temp(struct fz_labels_writer *w, struct fz_error *err)
-{
-	int fd, ret;
-
-	/* A writer that died left one. The lock is ours, so it is nobody's. */
-	if (unlink(w->temp) && errno != ENOENT)
-		return system_error(err, w->temp, "removed");
-	fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return system_error(err, w->temp, "created");
-	ret = write_env(w, err);
-	if (!ret)
-		ret = fz_lab_seal(fd, w->temp, err);
-	if (!ret && fsync(fd))
-		ret = system_error(err, w->temp, "written");
-	close(fd);
-	return ret;
+	return ret ? ret : put_sources(w, err);
 }
 
 int fz_labels_write_publish(struct fz_labels_writer *w, struct fz_error *err)
 {
+	size_t bytes;
 	int ret;
 
 	fz_labels_write_undo(w);
@@ -305,44 +223,11 @@ int fz_labels_write_publish(struct fz_labels_writer *w, struct fz_error *err)
 		return fz_fail(err, -ENOMEM, "out of memory");
 	if (!w->changed)
 		return 0;
-	ret = write_temp(w, err);
-	if (!ret && rename(w->temp, w->path))
-		ret = system_error(err, w->path, "replaced");
-	if (ret)
-		unlink(w->temp);
-	else if (fsync(w->dirfd))
-		ret = system_error(err, w->dir, "written");
+	bytes = (w->old ? w->old->info.bytes : 0) + w->len + 64 * w->nrecs;
+	ret = fz_store_publish(&w->out, bytes, merge, w, err);
 	if (!ret)
 		w->changed = false;
 	return ret;
-}
-
-/* --------------------------------------------------------- opening, closing */
-
-static int set_paths(struct fz_labels_writer *w, const char *path)
-{
-	char *copy;
-
-	w->path = realpath(path, NULL);	/* or rename() would replace a symbolic link */
-	if (!w->path)
-		w->path = strdup(path);
-	copy = w->path ? strdup(w->path) : NULL;
-	w->dir = copy ? strdup(dirname(copy)) : NULL;
-	free(copy);
-	return !w->dir || asprintf(&w->temp, "%s.new", w->path) < 0 ? -ENOMEM : 0;
-}
-
-static int lock(struct fz_labels_writer *w, struct fz_error *err)
-{
-	w->dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (w->dirfd < 0)
-		return system_error(err, w->dir, "opened");
-	if (!flock(w->dirfd, LOCK_EX | LOCK_NB))
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return system_error(err, w->dir, "locked");
-	return fz_fail(err, -EBUSY, "%s is being written to by another process; try again when it "
-		       "is done", w->dir);
 }
 
 static int copy_sources(struct fz_labels_writer *w, struct fz_error *err)
@@ -374,13 +259,8 @@ int fz_labels_write_open(struct fz_labels_writer **out, const char *path, struct
 
 	if (!w)
 		return fz_fail(err, -ENOMEM, "out of memory");
-	w->dirfd = -1;
 	w->limit = FZ_LABELS_MEMORY;
-	ret = set_paths(w, path) ? fz_fail(err, -ENOMEM, "out of memory") : 0;
-	if (!ret && mkdir(w->dir, 0755) && errno != EEXIST)
-		ret = system_error(err, w->dir, "created");
-	if (!ret)
-		ret = lock(w, err);
+	ret = fz_store_write_open(&w->out, &fz_lab_kind, path, err);
 	if (!ret) {
 		ret = fz_labels_open(&w->old, path, err);
 		ret = ret == -ENOENT ? 0 : ret;
@@ -410,10 +290,6 @@ void fz_labels_write_close(struct fz_labels_writer *w)
 	free(w->sources);
 	free(w->recs);
 	free(w->data);
-	if (w->dirfd >= 0)
-		close(w->dirfd);
-	free(w->path);
-	free(w->temp);
-	free(w->dir);
+	fz_store_write_close(&w->out);
 	free(w);
 }

@@ -127,8 +127,8 @@ int fz_lab_walk_open(struct fz_lab_walk *w, struct fz_labels *l, const char *dis
 	memcpy(w->prefix, distro, a);
 	memcpy(w->prefix + a, package, b);
 	w->len = a + b;
-	rc = mdb_cursor_open(l->txn, l->dbi[FZ_LAB_ADVISORIES], &w->c);
-	return rc ? fz_lab_mdb(err, l->path, rc) : 0;
+	rc = mdb_cursor_open(l->store.txn, l->store.dbi[FZ_LAB_ADVISORIES], &w->c);
+	return rc ? fz_lab_mdb(err, l->store.path, rc) : 0;
 }
 
 /* 1, 0 at the end. */
@@ -147,16 +147,16 @@ int fz_lab_walk_next(struct fz_lab_walk *w, struct fz_error *err)
 	}
 	rc = mdb_cursor_get(w->c, &w->key, &w->val, first ? MDB_SET_RANGE : MDB_NEXT);
 	if (rc && rc != MDB_NOTFOUND)
-		return fz_lab_mdb(err, w->l->path, rc);
+		return fz_lab_mdb(err, w->l->store.path, rc);
 	if (rc || w->key.mv_size < w->len || memcmp(w->key.mv_data, w->prefix, w->len))
 		return 0;
 	if (!fz_lab_key(&w->key, strings, &id))
-		return fz_lab_broken(err, w->l->path, "an advisory's key");
+		return fz_lab_broken(err, w->l->store.path, "an advisory's key");
 	w->id = strings[2];
 	for (w->source = 0; w->source < w->l->info.nsources; w->source++)
 		if (w->l->sources[w->source].id == id)
 			return 1;
-	return fz_lab_broken(err, w->l->path, "an advisory of no source");
+	return fz_lab_broken(err, w->l->store.path, "an advisory of no source");
 }
 
 void fz_lab_walk_close(struct fz_lab_walk *w)
@@ -198,7 +198,7 @@ static int find_releases(struct fz_labels *l, struct fz_lab_subject *s, struct f
 				break;
 		}
 		if (ret)
-			ret = ret == -1 ? fz_lab_broken(err, l->path, "an advisory") :
+			ret = ret == -1 ? fz_lab_broken(err, l->store.path, "an advisory") :
 					  fz_fail(err, ret, "out of memory");
 	}
 	fz_lab_walk_close(&w);

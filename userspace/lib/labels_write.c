@@ -189,7 +189,7 @@ int fz_labels_write_remove(struct fz_labels_writer *w, const char *name, struct 
 
 	if (!s)
 		return fz_fail(err, -ENOENT, "%s has no source '%.64s'; see 'fitzroy db cve info'",
-			       w->path, name);
+			       w->out.path, name);
 	forget(w, s);
 	w->changed = true;
 	return 0;

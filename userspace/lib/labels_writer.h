@@ -14,8 +14,7 @@ struct fz_lab_rec {
 };
 
 struct fz_labels_writer {
-	char *path, *dir, *temp;
-	int dirfd;
+	struct fz_store_writer out;
 	struct fz_labels *old;		/* NULL = there is none */
 	uint8_t *data;
 	struct fz_lab_rec *recs;
