@@ -6,6 +6,8 @@
 set -u
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/e2e/tap.sh
+. "$top/tests/e2e/tap.sh"
 fitzroy=${FITZROY:-$top/out/bin/fitzroy}
 packages="libc6 bash coreutils grep perl-base openssl libssl3 python3.11-minimal
 	libpython3.11-stdlib cpp-12"
@@ -14,21 +16,6 @@ tmp=$(mktemp -d /tmp/fz-db-XXXXXX) || exit 1
 chmod 755 "$tmp"
 trap 'rm -rf "$tmp"' EXIT
 db=$tmp/var/known.db
-n=0
-failed=0
-
-# ok STATUS NAME: one test, passed if STATUS is 0
-ok() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-		[ -s "$tmp/out" ] && sed 's/^/# out: /' "$tmp/out" | head -5
-		[ -s "$tmp/err" ] && sed 's/^/# err: /' "$tmp/err" | head -5
-	fi
-}
 
 # run ARGUMENT...: "fitzroy db ARGUMENT..." into $tmp/out, $tmp/err, $code
 run() {

@@ -6,6 +6,8 @@
 set -u
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/e2e/tap.sh
+. "$top/tests/e2e/tap.sh"
 fitzroy=${FITZROY:-$top/out/bin/fitzroy}
 helpers=$(dirname "$fitzroy")/../tests/e2e
 data=$top/tests/e2e/labels
@@ -14,21 +16,6 @@ tmp=$(mktemp -d /tmp/fz-labels-XXXXXX) || exit 1
 chmod 755 "$tmp"
 trap 'rm -rf "$tmp"' EXIT
 db=$tmp/known.db
-n=0
-failed=0
-
-ok()	# ok STATUS NAME
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-		[ -s "$tmp/out" ] && sed 's/^/# out: /' "$tmp/out" | head -8
-		[ -s "$tmp/err" ] && sed 's/^/# err: /' "$tmp/err" | head -5
-	fi
-}
 
 run()	# run ARGUMENT...: "fitzroy db cve ARGUMENT..."
 {

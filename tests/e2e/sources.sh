@@ -6,25 +6,14 @@
 # formats' own tools where Debian has them, else by tests/e2e/mksource.py.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/e2e/tap.sh
+. "$top/tests/e2e/tap.sh"
 out=${FZ_OUTDIR:-$top/out}
 fitzroy=$out/bin/fitzroy
 make=$top/tests/e2e/mksource.py
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 db=$tmp/var/known.db
-n=0
-failed=0
-
-ok() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" | head -20
-	fi
-}
 
 run() {
 	"$fitzroy" db "$@" >"$tmp/out" 2>"$tmp/err"

@@ -7,23 +7,12 @@ set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
+# shellcheck source=tests/e2e/tap.sh
+. "$here/tap.sh"
 
 tool=$FZ_OUTDIR/bin/fitzroy
-n=0 failed=0
 tmp=$(mktemp -d)
 trap 'rm -rf -- "$tmp"' EXIT
-
-ok() # STATUS NAME
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		head -n 20 "$tmp/out" 2>/dev/null | sed 's/^/# /'
-		failed=1
-	fi
-}
 
 cat >"$tmp/t.c" <<'C'
 static int table[64];

@@ -9,21 +9,11 @@ set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
+# shellcheck source=tests/e2e/tap.sh
+. "$here/tap.sh"
 kver=${1:-6.1}
 dir=${FZ_KEEP_DIR:-$FZ_OUTDIR/check/uefi-$kver}
 tool=$FZ_OUTDIR/bin/fitzroy
-n=0 failed=0
-
-ok() # STATUS NAME
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
 
 mkdir -p "$dir/debs" "$dir/root"
 (cd "$dir/debs" && apt-get -q download ovmf grub-efi-amd64-bin systemd-boot-efi) >"$dir/debs.log" 2>&1

@@ -10,26 +10,15 @@ set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
+# shellcheck source=tests/e2e/tap.sh
+. "$here/tap.sh"
 # shellcheck source=scripts/lib/suites.sh
 . "$FZ_TOP/scripts/lib/suites.sh"
 
 tool=$FZ_OUTDIR/bin/fitzroy
-n=0 failed=0
 tmp=$(mktemp -d)
 trap 'rm -rf -- "$tmp"' EXIT
 chmod 755 "$tmp"
-
-ok() # STATUS NAME
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		head -n 20 "$tmp/out" "$tmp/err" 2>/dev/null | sed 's/^/# /'
-		failed=1
-	fi
-}
 
 add() # PATH-OF-UPX DB FILE...
 {

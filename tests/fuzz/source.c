@@ -5,6 +5,7 @@
  */
 #include "formats.h"
 #include "fuzz.h"
+#include "harvest_fuzz.h"
 #include "package.h"
 #include "source.h"
 
@@ -20,28 +21,6 @@ static int take_file(void *ctx, const struct fz_package *p, const char *path, co
 	CHECK(!p || (p->name[0] && p->version[0] && p->arch[0] && p->source[0]));
 	files++;
 	return 0;
-}
-
-static int take_package(void *ctx, const char *path, int fd, struct fz_error *err)
-{
-	(void)ctx;
-	(void)err;
-	CHECK(path[0] && fd >= 0);
-	return 0;
-}
-
-static int take_other(void *ctx, struct fz_error *err)
-{
-	(void)ctx;
-	(void)err;
-	return 0;
-}
-
-static void take_note(void *ctx, const char *path, bool skipped, const char *why)
-{
-	(void)ctx;
-	(void)skipped;
-	CHECK(path && why[0]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "formats.h"
 #include "fuzz.h"
+#include "harvest_fuzz.h"
 #include "tree.h"
 
 #define MAX	(1 << 14)	/* bytes of a file */
@@ -108,28 +109,6 @@ static int take_elf(void *ctx, const struct fz_package *p, const char *path, con
 	CHECK(!p || (p->name[0] && p->version[0] && p->arch[0] && p->source[0]));
 	fz_elf_parse(&elf, data, size, &why);
 	return 0;
-}
-
-static int take_package(void *ctx, const char *path, int fd, struct fz_error *err)
-{
-	(void)ctx;
-	(void)err;
-	CHECK(path[0] && fd >= 0);
-	return 0;
-}
-
-static int take_other(void *ctx, struct fz_error *err)
-{
-	(void)ctx;
-	(void)err;
-	return 0;
-}
-
-static void take_note(void *ctx, const char *path, bool skipped, const char *why)
-{
-	(void)ctx;
-	(void)skipped;
-	CHECK(path && why[0]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
