@@ -161,6 +161,17 @@ ok "99.5 % of the frames of known files are identified: $(
 "$FZ_OUTDIR/tests/e2e/near_kernel" "$dir/run/events.fz" "$dir/known.db" 2 >"$dir/near.json"
 ok "a page of the kernel with one byte changed is not: $(cat "$dir/near.json")" json near.json \
 	'j["near"] > 5000 and j["near_known"] <= 0.002 * j["near"] and j["near_ambiguous"] == 0'
+# A guest whose libraries are not in the database is accused of nothing that it is not with them.
+cp -- "$dir/known.db" "$dir/fewer.db"
+"$fitzroy" db remove --db "$dir/fewer.db" libc6 libssl3 libcurl4 libselinux1 libtinfo6 >>"$dir/db.log" 2>&1 ||
+	bail "nothing removed: $(tail -n 1 "$dir/db.log")"
+"$fitzroy" report "$dir/run/events.fz" --db "$dir/fewer.db" --format json >"$dir/fewer.json" 2>>"$dir/report.err"
+ok "libraries that are not in the database are unknown code, and no finding" json fewer.json '
+	all(v["findings"] == [] for v in j["vms"]) and
+	[p["package"] for p in j["vms"][0]["programs"] if p["verdict"] == "modified"] == ["coreutils"] and
+	any(u["kind"] == "within" and u["origin"].endswith("openssl") and u["frames"] > 5
+		for u in j["vms"][0]["unknown"])'
+rm -f -- "$dir/fewer.db"
 ok "few frames are not in the account" json compare.json \
 	'j["not_in_account"] <= 0.01 * j["user"] and j["before_account"] <= 0.05 * j["user"]'
 ok "packages and versions are the guest's" python3 -c '

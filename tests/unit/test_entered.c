@@ -110,6 +110,16 @@ static void test_rule(void)
 	ok(found(false), "a page of two files first: nothing can be said of either");
 
 	begin(true);
+	exec(BASE + 0x6000, 12);
+	exec(BASE + 0x4000, 5000);
+	ok(found(false), "unknown code where the file is: a newer one may have that page");
+
+	begin(true);
+	exec(BASE + 0x6000, 12);
+	exec(BASE + 0x94000, 5000);
+	ok(found(true), "unknown code elsewhere");
+
+	begin(true);
 	fake_entries = NULL;
 	exec(BASE + 0x6000, 12);
 	ok(found(false), "a database that does not know");
@@ -187,7 +197,7 @@ static void test_real(void)
 
 int main(void)
 {
-	plan(8 + 7);
+	plan(10 + 7);
 	test_rule();
 	test_real();
 	return done();

@@ -157,6 +157,10 @@ static int show_unknown(struct watch *w, const struct fz_unknown *u, struct fz_e
 	printf("unknown    %s at 0x%" PRIx64, fz_why_text(u->why), u->rip);
 	if (u->has_space)
 		printf(", address space 0x%" PRIx64, u->space);
+	if (u->why == FZ_WHY_WITHIN) {
+		fputs(" of ", stdout);
+		put(r->files[r->classes[u->origin].file].path);
+	}
 	putchar('\n');
 	return 0;
 }
@@ -213,7 +217,9 @@ static int show_new(struct watch *w, struct fz_error *err)
 	for (i = 0; ret >= 0 && i < r->nunknowns; i++) {
 		const struct fz_unknown *u = &r->unknowns[i];
 
-		ret = is_new(w, fz_mix(fz_mix(u->space + 3) + u->vm * 256ULL + u->why), err);
+		/* A mapping may turn out to begin before: tell by the first that ran in it. */
+		ret = is_new(w, fz_mix(fz_mix(u->space + 3) + u->vm * 256ULL + u->why) +
+			     (u->why == FZ_WHY_WITHIN ? u->rip : 0), err);
 		if (ret > 0)
 			ret = show_unknown(w, u, err);
 	}

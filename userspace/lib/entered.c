@@ -73,7 +73,8 @@ static int judge(struct fz_identify *id, const struct first *first, struct fz_er
 	size_t len, i;
 	int ret;
 
-	if (first->out || !r->vms[first->vm].born)
+	if (first->out || !r->vms[first->vm].born ||
+	    fz_doubted_anywhere(id, first->vm, first->class))
 		return 0;
 	ret = fz_hashdb_extra(id->db, id->file_ids[class->file], FZ_BLOB_ENTRIES, 0, &blob, &len,
 			      err);

@@ -111,7 +111,7 @@ static bool like_vdso(const struct fz_identify *id, const struct fz_frame *f)
 static bool open_code(const struct fz_identify *id, const struct fz_frame *f)
 {
 	return f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_USER &&
-	       !f->another && !like_vdso(id, f);
+	       !f->another && !f->foreign && !like_vdso(id, f);
 }
 
 /* A program, not a library, at a load address that no other process has by chance. */
@@ -139,7 +139,17 @@ struct stay {
 	uint32_t class;
 	uint64_t base;
 	size_t first, last;
+	bool sure;		/* it is that program, and no other version of it */
 };
+
+/*
+ * Where Linux loads programs, and what belongs to them: their heap. Libraries lie far above,
+ * or with the legacy layout far below; but so does a program that the dynamic linker is told
+ * to load.
+ */
+#define PROGRAMS	0x555555554000ULL
+#define PROGRAMS_END	(PROGRAMS + (1ULL << 40))
+#define HEAP		(4ULL << 30)
 
 /* Those of the first PROGRAMS_MAX programs of an address space; how many. */
 static size_t find_stays(const struct fz_identify *id, const struct fz_places *p,
@@ -158,9 +168,55 @@ static size_t find_stays(const struct fz_identify *id, const struct fz_places *p
 		if (k < have)
 			stays[k].last = i;
 		else if (have < PROGRAMS_MAX && only_there(p, f))
-			stays[have++] = (struct stay){ f->class, f->base, i, i };
+			stays[have++] = (struct stay){ f->class, f->base, i, i, false };
+	}
+	for (k = 0; k < have; k++) {
+		const struct fz_version *v = fz_version_at(id, id->r.frames[s[0]].vm,
+							   stays[k].class, stays[k].base);
+
+		stays[k].sure = v && v->same >= FZ_ANOTHER_PAGES && !fz_in_doubt(v);
 	}
 	return have;
+}
+
+static bool in_heap(const struct stay *at, const struct fz_frame *f)
+{
+	return at->sure && at->base >= PROGRAMS && at->base < PROGRAMS_END &&
+	       f->rip >= at->base && f->rip - at->base < HEAP;
+}
+
+static int by_address(const void *a, const void *b, void *results)
+{
+	const struct fz_results *r = results;
+	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+
+	if (r->frames[i].rip != r->frames[k].rip)
+		return r->frames[i].rip < r->frames[k].rip ? -1 : 1;
+	return i < k ? -1 : i > k;
+}
+
+/*
+ * @s[0..n) ran while a program did: all of them, the known ones too. Between two pages that
+ * are known is one mapping, as far as is seen.
+ */
+static void find_regions(struct fz_results *r, uint32_t *s, size_t n, uint32_t class)
+{
+	uint64_t region = 0;
+	size_t i;
+
+	qsort_r(s, n, sizeof(*s), by_address, r);
+	for (i = 0; i < n; i++) {
+		struct fz_frame *f = &r->frames[s[i]];
+
+		if (f->why != FZ_WHY_WITHIN || f->origin != class ||
+		    f->verdict != FZ_VERDICT_UNKNOWN) {
+			region = 0;
+			continue;
+		}
+		if (!region)
+			region = f->rip & ~(uint64_t)(FZ_PAGE_SIZE - 1);
+		f->region = region;
+	}
 }
 
 /* A generator in an address space, and the code that it is taken to have made. */
@@ -290,7 +346,7 @@ static void one_space(struct fz_identify *id, const struct fz_places *p, const u
 	struct fz_results *r = &id->r;
 	struct stay stays[PROGRAMS_MAX];
 	struct generator g = { .class = FZ_NO_CLASS };
-	size_t i, k, have;
+	size_t i, k, have, within;
 
 	find_chains(c, r, s, n);
 	for (i = 0; i < n; i++) {
@@ -308,14 +364,25 @@ static void one_space(struct fz_identify *id, const struct fz_places *p, const u
 	}
 	have = find_stays(id, p, s, n, stays);
 	for (k = 0; k < have; k++) {
-		for (i = stays[k].first + 1; i < stays[k].last; i++) {
+		for (within = 0, i = stays[k].first + 1; i < stays[k].last; i++) {
 			struct fz_frame *f = &r->frames[s[i]];
 
-			if (!open_code(id, f) || f->foreign)
+			/* What it wrote itself is no library. */
+			if (!open_code(id, f) || f->written)
 				continue;
-			f->foreign = true;
 			f->origin = stays[k].class;
+			if (in_heap(&stays[k], f)) {
+				f->foreign = FZ_FOREIGN_HEAP;
+				continue;
+			}
+			f->why = FZ_WHY_WITHIN;
+			within++;
 		}
+		if (!within)
+			continue;
+		memcpy(c->sorted, s + stays[k].first,
+		       (stays[k].last - stays[k].first) * sizeof(*s));
+		find_regions(r, c->sorted, stays[k].last - stays[k].first, stays[k].class);
 	}
 }
 

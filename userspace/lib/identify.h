@@ -31,7 +31,8 @@
  *     zero. So is one whose load address makes its file overlap with itself, where most
  *     of the file's pages in that address space agree, about then; but only if load
  *     addresses are random, else the next process with the same CR3 looks like this.
- *     The frame stays unknown, and is a finding.
+ *     The frame stays unknown, and is a finding; but none in a file of which so much is
+ *     unknown that it may be another version, with that page elsewhere.
  *  7. A page with next to no content (fewer than FZ_WEAK blocks of 64 bytes that are no
  *     pattern) is known only by rule 4, in the place that others prove. Else it is
  *     ambiguous; with no content at all, unknown.
@@ -40,15 +41,25 @@
  *     counted apart.
  *  9. Other unknown user code is a finding if the same address space wrote to its frame
  *     in user mode before it ran there (layer: packers, droppers; only seen in frames
- *     that had been executed before), or if it ran between two pages of a known program
- *     that is loaded at just that address nowhere else in the VM (foreign: injected, or
- *     a library that nobody knows). A program that is unknown from its first page on
- *     is neither, wherever it comes from; it is just unknown.
+ *     that had been executed before). It is one (foreign) at a random load address
+ *	- where a known file has a page, if it ran between two of the file's pages, and
+ *	  nearly all that ran at the file's addresses is the file's: at least
+ *	  FZ_ANOTHER_PAGES pages, and more than FZ_ANOTHER_SHARE - 1 for each that is not.
+ *	  With fewer it may as well be another version of the file, of which some pages
+ *	  are as they were;
+ *	- behind such a program (not a library), where its data and heap are and Linux
+ *	  maps no library, if it ran between two of the program's pages.
+ *     What runs between two pages of a known program, elsewhere, may be injected or a
+ *     library that the database has not. From outside these look the same: it is no
+ *     finding, but FZ_WHY_WITHIN, grouped by mapping, with the program named; as long
+ *     as the program is loaded at just that address nowhere else in the VM (forks).
+ *     A program that is unknown from its first page on is just unknown.
  * 10. The first page of a file that runs in a VM is one on which execution of the file
  *     can begin (entries.h). If it is not, that is a finding: whoever runs that page came
  *     there by another way. Only where nothing can have been missed: the VM was watched
  *     from its first instruction, no record is lost, none of the file's pages is modified
- *     or misplaced. The page is identified all the same.
+ *     or misplaced, no unknown code ran at the file's own addresses (another version may
+ *     have that page, too). The page is identified all the same.
  *
  * 11. A file is another version, which nobody knows, where at least FZ_ANOTHER_PAGES of its
  *     pages that ran differ, and at least one in FZ_ANOTHER_SHARE. A page differs if it is
@@ -114,6 +125,7 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_MISPLACED,
 	FZ_WHY_GENERATED,
 	FZ_WHY_MODULES,
+	FZ_WHY_WITHIN,
 	FZ_WHYS,
 };
 
@@ -121,6 +133,13 @@ enum fz_why {		/* why a frame is unknown */
 struct fz_byte {
 	uint16_t at;		/* in the page */
 	uint8_t expected, found;
+};
+
+/* Unknown code where a known file or program has no other's (rule 9). */
+enum fz_foreign {
+	FZ_FOREIGN_NOT,
+	FZ_FOREIGN_TEXT,	/* where a known file has a page, among pages of that */
+	FZ_FOREIGN_HEAP,	/* behind a known program, where Linux maps no library */
 };
 
 struct fz_candidate {
@@ -154,9 +173,10 @@ struct fz_frame {
 	bool placed;		/* @base is known */
 	bool written;		/* by its own address space, in user mode, before it ran ... */
 	uint64_t writer;	/* ... from there */
-	bool foreign;		/* rule 9 */
+	uint8_t foreign;	/* rule 9: enum fz_foreign */
+	uint64_t region;	/* FZ_WHY_WITHIN: the lowest page of its mapping that ran */
 	bool another;		/* it is, or lies in, a file that rule 11 is about */
-	uint32_t origin;	/* class of the program of rules 8 and 9, or FZ_NO_CLASS */
+	uint32_t origin;	/* class of the file of rules 8 and 9, or FZ_NO_CLASS */
 	bool misplaced;		/* rule 6; @base, if set, is where its file is */
 	bool patched;		/* known, but for bytes that its system patches as the file tells */
 	uint64_t differ;	/* modified: bit i = 64-byte block i differs, or may */
@@ -227,7 +247,7 @@ enum fz_finding_kind {
 	FZ_FINDING_MISPLACED,	/* .frames: rule 6 */
 	FZ_FINDING_ENTERED,	/* .frames: rule 10 */
 	FZ_FINDING_LAYER,	/* .frames: rule 9, written by itself */
-	FZ_FINDING_FOREIGN,	/* .frames, the first of @count: rule 9, in a known program */
+	FZ_FINDING_FOREIGN,	/* .frames, the first of @count: rule 9, fz_frame.foreign */
 };
 
 struct fz_finding {
@@ -278,7 +298,8 @@ struct fz_unknown {
 	enum fz_why why;
 	bool has_space;
 	uint64_t space, frames, first, last, rip;
-	uint32_t origin;	/* generated: the program's class, else FZ_NO_CLASS */
+	uint32_t origin;	/* generated, within: the program's class, else FZ_NO_CLASS */
+	uint64_t from, to;	/* within: pages of the mapping that ran */
 	uint32_t nbeside;
 	uint32_t beside[4];	/* programs of that address space */
 };

@@ -54,10 +54,12 @@ struct fz_identify {
 	} *written;
 	size_t nwritten, written_cap;
 	struct fz_index by_written;
-	struct fz_version {		/* rule 11: by VM, class, base */
+	struct fz_version {		/* rule 11: all places, by VM, class, base */
 		uint32_t vm, class;
 		uint64_t base;
-		uint32_t same, differ;
+		uint32_t same, differ;	/* pages; of another version, of all its places */
+		uint32_t doubted;	/* pages where unknown code ran, but not between others */
+		bool another;
 	} *versions;
 	size_t nversions;
 	fz_page_source source;
@@ -166,8 +168,16 @@ struct fz_places {
 
 int fz_find_modified(struct fz_identify *id, const struct fz_places *p, struct fz_frame *f,
 		     struct fz_error *err);
-/* versions.c: rule 11. Is @f at a place where @class is another version? */
+/* versions.c: rule 11, and rule 9 within the text of files. */
 int fz_find_versions(struct fz_identify *id, const struct fz_places *p, struct fz_error *err);
+/* What ran where @class lies at @base; NULL: nothing that tells. */
+const struct fz_version *fz_version_at(const struct fz_identify *id, uint32_t vm, uint32_t class,
+				       uint64_t base);
+/* So much of it is unknown that it may be another version of the file. */
+bool fz_in_doubt(const struct fz_version *v);
+/* Did unknown code run where @class lies, wherever that is? */
+bool fz_doubted_anywhere(const struct fz_identify *id, uint32_t vm, uint32_t class);
+/* Is @f at a place where @class is another version? */
 const struct fz_version *fz_another_version(const struct fz_identify *id, const struct fz_frame *f,
 					    uint32_t class);
 /* generated.c: rules 8 and 9, once all else is decided. */

@@ -262,16 +262,18 @@ static int add_unknown(struct grouping *g, const struct fz_frame *f)
 	struct fz_identify *id = g->id;
 	struct fz_results *r = &id->r;
 	bool has_space = f->cpl == 3 && f->mode & FZ_MODE_PG;
-	uint64_t space = has_space ? f->cr3 : 0;
-	uint64_t hash = fz_mix(fz_mix(space) + f->vm * 64ULL + f->why * 2 + has_space);
+	uint64_t space = has_space ? f->cr3 : 0, page = f->rip & ~(uint64_t)(FZ_PAGE_SIZE - 1);
+	uint64_t hash = fz_mix(fz_mix(fz_mix(space) + f->region) + f->vm * 64ULL + f->why * 2 +
+			       has_space);
 	size_t it = FZ_INDEX_START(hash);
+	struct fz_unknown *u;
 	uint32_t at;
 
 	while ((at = fz_index_next(&g->by_space, hash, &it)) != FZ_NONE) {
-		const struct fz_unknown *u = &r->unknowns[at];
-
+		u = &r->unknowns[at];
 		if (u->vm == f->vm && u->why == f->why && u->has_space == has_space &&
-		    u->space == space)
+		    u->space == space && u->from == f->region &&
+		    (f->why != FZ_WHY_WITHIN || u->origin == f->origin))
 			break;
 	}
 	if (at == FZ_NONE) {
@@ -281,11 +283,15 @@ static int add_unknown(struct grouping *g, const struct fz_frame *f)
 		at = r->nunknowns++;
 		r->unknowns[at] = (struct fz_unknown){ .vm = f->vm, .why = f->why,
 			.has_space = has_space, .space = space, .first = f->first,
-			.rip = f->rip, .origin = f->origin };
+			.rip = f->rip, .from = f->region,
+			.origin = f->foreign ? FZ_NO_CLASS : f->origin };
 	}
-	if (f->first > r->unknowns[at].last)
-		r->unknowns[at].last = f->first;
-	r->unknowns[at].frames++;
+	u = &r->unknowns[at];
+	if (f->first > u->last)
+		u->last = f->first;
+	if (f->region && page + FZ_PAGE_SIZE > u->to)
+		u->to = page + FZ_PAGE_SIZE;
+	u->frames++;
 	return 0;
 }
 
@@ -361,7 +367,9 @@ static int unknown_order(const void *a, const void *b)
 		return x->first < y->first ? -1 : 1;
 	if (x->has_space != y->has_space)
 		return x->has_space ? -1 : 1;
-	return x->space < y->space ? -1 : x->space > y->space;
+	if (x->space != y->space)
+		return x->space < y->space ? -1 : 1;
+	return x->from < y->from ? -1 : x->from > y->from;
 }
 
 static int group(struct grouping *g)

@@ -43,8 +43,9 @@
  *			"layer": unknown user code in a frame that the same address
  *			space had written to in user mode, from written_from; "foreign":
  *			unknown user code (frames: how much of it; the address is that of
- *			the first) in the known program path, which is not known to
- *			generate code. fitzroy dump has the contents, by hash
+ *			the first) where the known file path has other pages (where:
+ *			"text"), or behind the known program path, where its data and
+ *			heap are ("heap"). fitzroy dump has the contents, by hash
  *	vms[].events	records by type
  *	vms[].programs[]	pages_seen and pages_total count executable 4 KiB pages
  *			of the file; aliases: other paths of the same content;
@@ -76,7 +77,10 @@
  *	vms[].unknown[]	modified frames are not here; kind: the reason in a word;
  *			beside: programs that ran in the same address space; origin:
  *			of generated code, the program that is known to generate it, and
- *			per_second: frames per second from the first to the last
+ *			per_second: frames per second from the first to the last. Kind
+ *			"within": it ran while the known program origin did, between
+ *			addresses from and to, where no known file is: a library that
+ *			the database has not, or injected code
  *	vms[].not_compared	unknown pages that were not kept, so not compared
  *
  * Times are RFC 3339, UTC, from the log's own pair of clocks. Addresses are hex

@@ -94,6 +94,8 @@ static json_t *code_json(const struct fz_report *rep, const struct fz_finding *f
 	j = frame_json(rep, "foreign", f);
 	if (j) {
 		json_object_set_new(j, "frames", json_integer(found->count));
+		json_object_set_new(j, "where", json_string(f->foreign == FZ_FOREIGN_HEAP ?
+							    "heap" : "text"));
 		json_object_set_new(j, "path", fz_report_string(origin(rep->results, f)));
 	}
 	return j;
@@ -113,9 +115,11 @@ static int code_text(const struct fz_report *rep, const struct fz_finding *found
 	s = fz_text_plain(origin(rep->results, f));
 	if (!s)
 		return -ENOMEM;
-	fprintf(out, "unknown code ran within %s, at 0x%" PRIx64 " in address space 0x%" PRIx64
-		" at %s (%" PRIu64 " frame%s)", s, f->rip, f->cr3, clock_of(rep, f->first, t),
-		found->count, found->count == 1 ? "" : "s");
+	fprintf(out, "unknown code ran %s %s, at 0x%" PRIx64 " in address space 0x%" PRIx64
+		" at %s (%" PRIu64 " frame%s)", f->foreign == FZ_FOREIGN_HEAP ?
+		"behind a program, where no library is mapped:" : "in the place of code of", s,
+		f->rip, f->cr3, clock_of(rep, f->first, t), found->count,
+		found->count == 1 ? "" : "s");
 	free(s);
 	return 0;
 }

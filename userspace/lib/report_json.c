@@ -324,6 +324,11 @@ json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *
 	if (j && u->origin != FZ_NO_CLASS) {
 		json_object_set_new(j, "origin",
 				    fz_report_string(r->files[r->classes[u->origin].file].path));
+		if (u->why == FZ_WHY_WITHIN) {
+			json_object_set_new(j, "from", hex(u->from));
+			json_object_set_new(j, "to", hex(u->to));
+			return j;
+		}
 		json_object_set_new(j, "per_second",
 				    s > 0 ? json_real((u->frames - 1) / s) : json_null());
 	}

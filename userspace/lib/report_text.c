@@ -327,7 +327,11 @@ static void unknowns(struct printer *p, uint32_t vm)
 			clock_of(p, u->first, t), u->rip, fz_why_text(u->why));
 		if (u->has_space)
 			fprintf(p->out, ", address space 0x%" PRIx64, u->space);
-		for (k = 0; k < u->nbeside; k++) {
+		if (u->why == FZ_WHY_WITHIN) {
+			fprintf(p->out, ", 0x%" PRIx64 "-0x%" PRIx64 " of ", u->from, u->to);
+			put(p, r->files[r->classes[u->origin].file].path, 0);
+		}
+		for (k = 0; k < u->nbeside && u->why != FZ_WHY_WITHIN; k++) {
 			const struct fz_program *prog = &r->programs[u->beside[k]];
 
 			fputs(k ? ", " : ", beside ", p->out);

@@ -314,7 +314,8 @@ static void forget(struct fz_frame *f)
 	f->placed = false;
 	f->patched = false;
 	f->misplaced = false;
-	f->foreign = false;
+	f->foreign = FZ_FOREIGN_NOT;
+	f->region = 0;
 	f->another = false;
 	f->origin = FZ_NO_CLASS;
 	f->base = 0;
@@ -401,24 +402,33 @@ static int by_vm_kind_time(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* One finding for all that is foreign in a program. */
+/* One finding for all that is foreign in a file, or behind a program. */
 static int add_foreign(struct fz_identify *id, struct fz_index *x, size_t frame)
 {
 	const struct fz_frame *f = &id->r.frames[frame];
-	uint64_t hash = fz_mix(fz_mix(f->cr3) + f->origin) + f->vm;
+	uint64_t hash = fz_mix(fz_mix(f->cr3) + f->origin) + f->vm * 4ULL + f->foreign;
 	size_t it = FZ_INDEX_START(hash);
 	uint32_t at;
 
 	while ((at = fz_index_next(x, hash, &it)) != FZ_NONE) {
 		const struct fz_frame *g = &id->r.frames[id->r.findings[at].at];
 
-		if (g->vm == f->vm && g->cr3 == f->cr3 && g->origin == f->origin) {
+		if (g->vm == f->vm && g->cr3 == f->cr3 && g->origin == f->origin &&
+		    g->foreign == f->foreign) {
 			id->r.findings[at].count++;
 			return 0;
 		}
 	}
 	return fz_index_add(x, hash, id->r.nfindings) ||
 	       fz_add_finding(id, FZ_FINDING_FOREIGN, f->vm, frame, f->first) ? -ENOMEM : 0;
+}
+
+/* A page beside its place, in what may be another version of the file: it may be its place. */
+static bool may_be_newer(const struct fz_identify *id, const struct fz_frame *f)
+{
+	const struct fz_content *c = &id->r.contents[f->content];
+
+	return f->base && fz_in_doubt(fz_version_at(id, f->vm, c->candidates[0].class, f->base));
 }
 
 /* What single frames are a finding for. */
@@ -431,7 +441,7 @@ static int frame_findings(struct fz_identify *id)
 	for (i = 0; i < id->r.nframes; i++) {
 		const struct fz_frame *f = &id->r.frames[i];
 
-		if (f->misplaced)
+		if (f->misplaced && !may_be_newer(id, f))
 			ret |= fz_add_finding(id, FZ_FINDING_MISPLACED, f->vm, i, f->first);
 		if (f->foreign)
 			ret |= add_foreign(id, &by_program, i);

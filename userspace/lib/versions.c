@@ -12,11 +12,14 @@
 #define SPAN		0xff0	/* an instruction from here on can reach the next page */
 #define OVERLAPS_MAX	64	/* files that lie over each other in an address space */
 
+/* What ran at a page of a place: the strongest comes first. */
+enum word { DIFFERS, SAME, DOUBTED };
+
 /* One page of a place. */
 struct seen {
 	uint32_t vm, class, page;
 	uint64_t base;
-	bool differs;
+	enum word word;
 };
 
 /* A file in an address space: where, and when. */
@@ -130,11 +133,11 @@ static uint32_t page_at(const struct fz_hashdb_file *file, uint64_t vaddr)
 }
 
 static int add_seen(struct versions *v, uint32_t class, const struct fz_frame *f, uint64_t base,
-		    uint32_t page, bool differs)
+		    uint32_t page, enum word word)
 {
 	if (FZ_GROW(v->seen, v->n, v->cap))
 		return -ENOMEM;
-	v->seen[v->n++] = (struct seen){ f->vm, class, page, base, differs };
+	v->seen[v->n++] = (struct seen){ f->vm, class, page, base, word };
 	return 0;
 }
 
@@ -143,8 +146,18 @@ static bool same_path(const struct fz_results *r, uint32_t a, uint32_t b)
 	return a != b && !strcmp(class_file(r, a)->path, class_file(r, b)->path);
 }
 
-/* @f lies in range @x. Is it another page than the file has there? 1, 0; -1: no word of it. */
-static int differs(const struct versions *v, uint32_t frame, const struct range *x, uint32_t page)
+static bool unknown_code(const struct fz_results *r, const struct fz_frame *f)
+{
+	return f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_USER && !f->written &&
+	       !r->contents[f->content].ncandidates;
+}
+
+/*
+ * @frame lies in range @x. Is it the page that the file has there, or another? -1: no word
+ * of it. Unknown code before the first page of the file or after the last may be another
+ * process's: that is no more than doubt.
+ */
+static int word_of(const struct versions *v, uint32_t frame, const struct range *x, uint32_t page)
 {
 	const struct fz_results *r = &v->id->r;
 	const struct fz_place *p = &v->p->space[x->place];
@@ -154,13 +167,13 @@ static int differs(const struct versions *v, uint32_t frame, const struct range 
 
 	for (i = 0; i < c->ncandidates; i++)
 		if (c->candidates[i].class == p->class && c->candidates[i].page == page)
-			return 0;
+			return SAME;
 	if (c->uncounted || !fz_random_base(p->base) || x->first == FZ_NONE ||
 	    frame < x->first || frame > x->last)
-		return -1;
+		return unknown_code(r, f) ? DOUBTED : -1;
 	if (f->verdict == FZ_VERDICT_UNKNOWN)
-		return f->why == FZ_WHY_USER && !f->written && !c->ncandidates ? 1 : -1;
-	return f->class != FZ_NO_CLASS && same_path(r, f->class, p->class) ? 1 : -1;
+		return unknown_code(r, f) ? DIFFERS : -1;
+	return f->class != FZ_NO_CLASS && same_path(r, f->class, p->class) ? DIFFERS : -1;
 }
 
 /* The ranges in which @f ran, and the page of each; how many. */
@@ -210,7 +223,7 @@ static int look_around(struct versions *v, uint32_t frame)
 
 		if (f->placed && f->class == p->class && f->base == p->base)
 			continue;
-		is = differs(v, frame, x[i], pages[i]);
+		is = word_of(v, frame, x[i], pages[i]);
 		if (is >= 0)
 			ret = add_seen(v, p->class, f, p->base, pages[i], is);
 	}
@@ -235,7 +248,8 @@ static int look_at_all(struct versions *v)
 		for (k = 0; !ret && k < n; k++)
 			ret = add_seen(v, classes[k], f, f->base, f->page != FZ_NO_PAGE ? f->page :
 				       page_at(class_file(r, classes[k]),
-					       (f->rip & PAGE_MASK) - f->base), modified);
+					       (f->rip & PAGE_MASK) - f->base),
+				       modified ? DIFFERS : SAME);
 		if (!ret)
 			ret = look_around(v, i);
 	}
@@ -254,7 +268,7 @@ static int by_class(const void *a, const void *b)
 		return x->class < y->class ? -1 : 1;
 	if (x->page != y->page)
 		return x->page < y->page ? -1 : 1;
-	return (int)y->differs - (int)x->differs;
+	return (int)x->word - (int)y->word;
 }
 
 static int by_place(const void *a, const void *b)
@@ -279,12 +293,12 @@ static size_t count_pages(const struct versions *v, size_t i, bool place, struct
 		if (s->vm != first->vm || s->class != first->class ||
 		    (place && s->base != first->base))
 			break;
-		/* A page that was both differs: that comes first. */
 		if (last && last->page == s->page)
 			continue;
 		last = s;
-		out->differ += s->differs;
-		out->same += !s->differs;
+		out->differ += s->word == DIFFERS;
+		out->same += s->word == SAME;
+		out->doubted += s->word == DOUBTED;
 	}
 	return i;
 }
@@ -306,7 +320,7 @@ static int version_order(const void *a, const void *b)
 	return x->base < y->base ? -1 : x->base > y->base;
 }
 
-/* Keep the places that are of another version, in order, with what all of them have. */
+/* Keep the places in order; those of another version with what all of these have. */
 static int judge(struct versions *v)
 {
 	struct fz_identify *id = v->id;
@@ -333,40 +347,90 @@ static int judge(struct versions *v)
 		if (from && (v->seen[from].vm != v->seen[from - 1].vm ||
 			     v->seen[from].class != v->seen[from - 1].class))
 			n++;
-		if (!is_another(at.same + at.differ >= FZ_ANOTHER_ALONE ? &at : &v->found[n]))
-			continue;
-		at.same = v->found[n].same;
-		at.differ = v->found[n].differ;
+		at.another = is_another(at.same + at.differ >= FZ_ANOTHER_ALONE ?
+					&at : &v->found[n]);
+		if (at.another) {
+			at.same = v->found[n].same;
+			at.differ = v->found[n].differ;
+		}
 		id->versions[id->nversions++] = at;
 	}
 	return 0;
 }
 
+const struct fz_version *fz_version_at(const struct fz_identify *id, uint32_t vm, uint32_t class,
+				       uint64_t base)
+{
+	const struct fz_version key = { .vm = vm, .class = class, .base = base };
+
+	return id->nversions ? bsearch(&key, id->versions, id->nversions, sizeof(key),
+				       version_order) : NULL;
+}
+
 const struct fz_version *fz_another_version(const struct fz_identify *id, const struct fz_frame *f,
 					    uint32_t class)
 {
-	const struct fz_version key = { .vm = f->vm, .class = class, .base = f->base };
+	const struct fz_version *v = f->cpl == 3 && f->placed ?
+				     fz_version_at(id, f->vm, class, f->base) : NULL;
 
-	return f->cpl == 3 && f->placed && id->nversions ?
-	       bsearch(&key, id->versions, id->nversions, sizeof(key), version_order) : NULL;
+	return v && v->another ? v : NULL;
 }
 
-/* Unknown code where another version of a file lies is that one's, as far as can be told. */
-static bool within(const struct versions *v, uint32_t frame)
+bool fz_in_doubt(const struct fz_version *v)
 {
-	struct fz_frame at = v->id->r.frames[frame];
+	return v && (v->another ||
+		     ((uint64_t)v->differ + v->doubted) * (FZ_ANOTHER_SHARE - 1) >= v->same);
+}
+
+bool fz_doubted_anywhere(const struct fz_identify *id, uint32_t vm, uint32_t class)
+{
+	const struct fz_version key = { .vm = vm, .class = class };
+	size_t lo = 0, hi = id->nversions;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (version_order(&id->versions[mid], &key) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < id->nversions && id->versions[lo].vm == vm &&
+	     id->versions[lo].class == class; lo++)
+		if (id->versions[lo].differ || id->versions[lo].doubted)
+			return true;
+	return false;
+}
+
+/*
+ * Unknown code where another version of a file lies is that one's, as far as can be told.
+ * It is foreign where nearly all that ran there is the file's.
+ */
+static void judge_unknown(const struct versions *v, uint32_t frame)
+{
+	struct fz_frame *f = &v->id->r.frames[frame];
 	const struct range *x[OVERLAPS_MAX];
 	uint32_t pages[OVERLAPS_MAX];
-	size_t n = find_around(v, &at, x, pages), i;
+	size_t n = find_around(v, f, x, pages), i;
 
-	at.placed = true;
-	for (i = 0; i < n; i++) {
-		at.base = v->p->space[x[i]->place].base;
-		if (differs(v, frame, x[i], pages[i]) == 1 &&
-		    fz_another_version(v->id, &at, v->p->space[x[i]->place].class))
-			return true;
+	f->another = false;
+	for (i = 0; i < n && !f->another; i++) {
+		const struct fz_place *p = &v->p->space[x[i]->place];
+		const struct fz_version *at = fz_version_at(v->id, f->vm, p->class, p->base);
+
+		if (!at || word_of(v, frame, x[i], pages[i]) != DIFFERS)
+			continue;
+		if (at->another) {
+			f->another = true;
+		} else if (at->same >= FZ_ANOTHER_PAGES && !fz_in_doubt(at)) {
+			f->foreign = FZ_FOREIGN_TEXT;
+			f->origin = p->class;
+		}
 	}
-	return false;
+	if (f->another) {
+		f->foreign = FZ_FOREIGN_NOT;
+		f->origin = FZ_NO_CLASS;
+	}
 }
 
 static void mark(const struct versions *v)
@@ -381,7 +445,8 @@ static void mark(const struct versions *v)
 		if (f->cpl != 3 || !(f->mode & FZ_MODE_PG))
 			continue;
 		if (f->verdict == FZ_VERDICT_UNKNOWN) {
-			f->another = f->why == FZ_WHY_USER && within(v, i);
+			if (f->why == FZ_WHY_USER)
+				judge_unknown(v, i);
 			continue;
 		}
 		n = fz_frame_classes(r, f, classes);
@@ -400,7 +465,7 @@ int fz_find_versions(struct fz_identify *id, const struct fz_places *p, struct f
 		ret = look_at_all(&v);
 	if (!ret)
 		ret = judge(&v);
-	if (!ret && id->nversions)
+	if (!ret)
 		mark(&v);
 	free(v.ranges);
 	free(v.seen);
