@@ -53,8 +53,9 @@ static void record(const char *log)
 {
 	char *argv[] = { (char *)tool(), "record", "-o", (char *)log, NULL };
 	posix_spawn_file_actions_t quiet;
+	__u64 begun = now_ms();
 	struct stat st;
-	int i;
+	int status;
 
 	unlink(log);
 	/* Not by fork(2), which would have the guest's memory copied on write. */
@@ -63,11 +64,19 @@ static void record(const char *log)
 	    posix_spawn(&recorder, tool(), &quiet, NULL, argv, environ))
 		errx(2, "cannot start %s", tool());
 	posix_spawn_file_actions_destroy(&quiet);
-	/* The header is written when it reads. */
-	for (i = 0; i < 1000 && (stat(log, &st) || !st.st_size); i++)
+	/*
+	 * The header is written when it reads. On a kernel that checks itself, or by way of
+	 * a disk that is far, a program and its libraries may take half a minute to load.
+	 */
+	while (stat(log, &st) || !st.st_size) {
+		if (waitpid(recorder, &status, WNOHANG) == recorder)
+			errx(2, "%s record ended: status 0x%x", tool(), status);
+		if (now_ms() - begun > 120000)
+			errx(2, "%s record does not begin", tool());
 		usleep(10000);
-	if (i == 1000)
-		errx(2, "%s record does not begin", tool());
+	}
+	if (now_ms() - begun > 5000)
+		diag("the recorder took %llu ms to begin", now_ms() - begun);
 }
 
 /* End it by @sig; true if it ended as that asks. */
