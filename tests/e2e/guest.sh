@@ -50,7 +50,7 @@ if [ "$cpu" = amd ]; then
 	timeout=1200
 	args=(--guest-kernel "$kernel/vmlinuz" --guest-initrd "$guest/initrd-$(basename -- "$kernel")"
 		--guest-disk "$guest/disk.img"
-		--guest-append "console=ttyS0 quiet panic=-1 mitigations=off demo.truth")
+		--guest-append "console=ttyS0 quiet panic=-1 demo.truth")
 	# The initramfs runs this machine's busybox.
 	known=("$guest/debs" "$(command -v busybox)" "$kernel"/debs/linux-image-*.deb)
 	openssl genpkey -algorithm ed25519 -out "$dir/key" 2>"$dir/key.log" && chmod 600 "$dir/key" &&

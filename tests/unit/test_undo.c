@@ -62,8 +62,27 @@ static bool comes_out(int n, unsigned int at, const void *bytes, size_t len)
 	       !memcmp(have, original + n * PAGE, PAGE);
 }
 
+/* Code as a replacement has it: a field of which the delta is subtracted, one that gets it. */
+static const uint8_t moved[16] = "ab\x11\x22\x33\x44" "cd\x55\x66\x77\x88" "efgh";
+static const struct fz_moved fields[] = { { 2, 4, true }, { 8, 4, false } };
+
+/* @moved as it is in memory, loaded at @delta. */
+static void load(uint8_t out[16], uint32_t delta)
+{
+	uint32_t v;
+
+	memcpy(out, moved, 16);
+	memcpy(&v, out + 2, 4);
+	v -= delta;
+	memcpy(out + 2, &v, 4);
+	memcpy(&v, out + 8, 4);
+	v += delta;
+	memcpy(out + 8, &v, 4);
+}
+
 static void make(void)
 {
+	static const struct fz_moved narrow = { 0, 2, false }, late = { 13, 4, false };
 	struct fz_sites *s = fz_sites_new();
 	uint64_t field = 0x1122334455667788;
 	size_t i;
@@ -80,13 +99,20 @@ static void make(void)
 	bad |= fz_sites_delta(s, 300, 8, 0, false, field);
 	bad |= fz_sites_delta(s, PAGE - 3, 8, 0, true, field);
 	bad |= fz_sites_any(s, 400, 2);
+	bad |= fz_sites_moved(s, 500, moved, 16, fields, 2);
+	bad |= fz_sites_moved(s, PAGE - 10, moved, 16, fields, 2);
 	bad |= fz_sites_value(s, PAGE + 4000, (const uint8_t *)"ZZ", 2);
 	bad |= fz_sites_value(s, 2 * PAGE - 1, (const uint8_t *)"past", 4);
 	ok(!bad && !fz_sites_write(s, 2, put, NULL, &err), "sites are packed");
 	ok(fz_sites_value(s, 0, original, 0) == -EINVAL &&
 	   fz_sites_value(s, 0, original, 255) == -EINVAL &&
 	   fz_sites_target(s, 0, original, 4, 1) == -EINVAL &&
-	   fz_sites_delta(s, 0, 3, 0, false, 0) == -EINVAL, "impossible sites are refused");
+	   fz_sites_delta(s, 0, 3, 0, false, 0) == -EINVAL &&
+	   fz_sites_moved(s, 0, moved, 16, fields, 0) == -EINVAL &&
+	   fz_sites_moved(s, 0, moved, 16, fields, FZ_MOVED_MAX + 1) == -EINVAL &&
+	   fz_sites_moved(s, 0, moved, 101, fields, 2) == -EINVAL &&
+	   fz_sites_moved(s, 0, moved, 16, &narrow, 1) == -EINVAL &&
+	   fz_sites_moved(s, 0, moved, 16, &late, 1) == -EINVAL, "impossible sites are refused");
 	fz_sites_free(s);
 }
 
@@ -134,6 +160,24 @@ static void test_delta(void)
 	ok(!comes_out(1, 0, bytes + 3, 5), "each part is looked at");
 }
 
+static void test_moved(void)
+{
+	uint8_t b[16];
+
+	load(b, undo.delta);
+	ok(comes_out(0, 500, b, 16), "a value with fields that were relocated");
+	ok(comes_out(0, PAGE - 10, b, 10) && comes_out(1, 0, b + 10, 6),
+	   "one that lies in two pages, and so does a field");
+	b[11] ^= 1;
+	ok(!comes_out(0, 500, b, 16) && !comes_out(1, 0, b + 10, 6), "a field that is another");
+	b[11] ^= 1;
+	b[12] ^= 1;
+	ok(!comes_out(0, 500, b, 16) && !comes_out(1, 0, b + 10, 6), "other bytes around them");
+	ok(!comes_out(0, 500, moved, 16), "not as they stand in the file");
+	load(b, undo.delta + 0x1000);
+	ok(!comes_out(0, 500, b, 16), "not by another delta");
+}
+
 /* No bit of a page may differ, but as the sites say. */
 static void test_near(void)
 {
@@ -172,11 +216,12 @@ static void test_broken(void)
 
 int main(void)
 {
-	plan(20);
+	plan(26);
 	make();
 	test_values();
 	test_target();
 	test_delta();
+	test_moved();
 	test_near();
 	test_broken();
 	return done();

@@ -177,17 +177,8 @@ static bool is_function(void *ctx, uint64_t vaddr)
 static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to)
 {
 	const struct kernel *k = ((const struct asking *)ctx)->k;
-	size_t i;
 
-	for (i = 0; i < k->nfunctions; i++) {
-		int32_t rel = k->base + k->functions[i] - next;
-		uint8_t own[4];
-
-		memcpy(own, &rel, 4);
-		if (!memcmp(own + from, bytes + from, to - from))
-			return true;
-	}
-	return false;
+	return fz_functions_have_part(k->functions, k->nfunctions, k->base, next, bytes, from, to);
 }
 
 static bool is_trampoline(const struct state *s, uint32_t vm, uint64_t vaddr)
@@ -636,6 +627,23 @@ static bool view_function(void *ctx, uint32_t vm, uint64_t vaddr)
 	return false;
 }
 
+static bool view_function_part(void *ctx, uint32_t vm, uint64_t next, const uint8_t *bytes,
+			       int from, int to)
+{
+	const struct state *s = ctx;
+	size_t i;
+
+	for (i = 0; i < s->nbases; i++) {
+		const struct kernel *k = &s->kernels[s->bases[i].kernel];
+
+		if (s->bases[i].vm == vm &&
+		    fz_functions_have_part(k->functions, k->nfunctions,
+					   k->base + s->bases[i].delta, next, bytes, from, to))
+			return true;
+	}
+	return false;
+}
+
 static bool view_traced(void *ctx, uint32_t vm, uint64_t vaddr)
 {
 	const struct state *s = ctx;
@@ -677,7 +685,7 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 	if (ret < 0)
 		return ret;
 	ret = fz_modules_settle(id, s->modules, &(struct fz_kernel_view){
-		view_symbol, view_function, view_traced, s }, err);
+		view_symbol, view_function, view_function_part, view_traced, s }, err);
 	return ret ? ret : fz_made_name(id, err);
 }
 

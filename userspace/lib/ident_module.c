@@ -110,6 +110,22 @@ bool fz_functions_have(const uint32_t *functions, size_t n, uint64_t offset)
 	return lo < n && functions[lo] == offset;
 }
 
+bool fz_functions_have_part(const uint32_t *functions, size_t n, uint64_t base, uint64_t next,
+			    const uint8_t *bytes, int from, int to)
+{
+	uint8_t own[4];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		int32_t rel = base + functions[i] - next;
+
+		memcpy(own, &rel, 4);
+		if (!memcmp(own + from, bytes + from, to - from))
+			return true;
+	}
+	return false;
+}
+
 int fz_exports_load(struct fz_hashdb *db, uint32_t file, struct fz_export **e, size_t *n,
 		    struct fz_error *err)
 {
@@ -311,6 +327,18 @@ static bool function(void *ctx, uint64_t vaddr)
 	return a->kernel->function(a->kernel->ctx, a->i->vm, vaddr);
 }
 
+static bool function_part(void *ctx, uint64_t next, const uint8_t *bytes, int from, int to)
+{
+	struct asking *a = ctx;
+	const struct known_module *own = &a->m->modules[a->i->module];
+
+	if (a->i->regions[FZ_REGION_TEXT] &&
+	    fz_functions_have_part(own->functions, own->nfunctions, a->i->regions[FZ_REGION_TEXT],
+				   next, bytes, from, to))
+		return true;
+	return a->kernel->function_part(a->kernel->ctx, a->i->vm, next, bytes, from, to);
+}
+
 static bool traced(void *ctx, uint64_t vaddr)
 {
 	struct asking *a = ctx;
@@ -329,7 +357,8 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 	struct asking a = { .m = m, .kernel = kernel, .i = &learnt };
 	/* All addresses as they are: the delta is in @vaddr. */
 	struct fz_undo u = { .vaddr = base + (uint64_t)page * FZ_PAGE_SIZE, .target = function,
-			     .symbol = symbol, .traced = traced, .ctx = &a };
+			     .target_part = function_part, .symbol = symbol, .traced = traced,
+			     .ctx = &a };
 	int ret = fz_undo_confirmed(id, &m->sites, m->modules[i->module].file, page, &u,
 				    id->r.contents[f->content].page, want, undone, err);
 

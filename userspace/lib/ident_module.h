@@ -12,6 +12,9 @@ struct fz_kernel_view {
 	bool (*symbol)(void *ctx, uint32_t vm, uint64_t id, uint64_t *value);
 	/* Is a function of the VM's kernel at this address? */
 	bool (*function)(void *ctx, uint32_t vm, uint64_t vaddr);
+	/* Can bytes [@from, @to) of a rel32 whose next instruction is @next be a function's? */
+	bool (*function_part)(void *ctx, uint32_t vm, uint64_t next, const uint8_t *bytes,
+			      int from, int to);
 	/* Is it where ftrace's calls lead, the kernel's own or a trampoline? */
 	bool (*traced)(void *ctx, uint32_t vm, uint64_t vaddr);
 	void *ctx;
@@ -35,6 +38,9 @@ int fz_undo_confirmed(struct fz_identify *id, struct fz_unpacked *kept, uint32_t
 int fz_functions_load(struct fz_hashdb *db, uint32_t file, uint32_t **functions, size_t *n,
 		      struct fz_error *err);
 bool fz_functions_have(const uint32_t *functions, size_t n, uint64_t offset);
+/* Of a rel32 that leads to a function from @base on, can bytes [@from, @to) be @bytes? */
+bool fz_functions_have_part(const uint32_t *functions, size_t n, uint64_t base, uint64_t next,
+			    const uint8_t *bytes, int from, int to);
 
 /* Exports of @file (FZ_BLOB_KERNEL, index 1). */
 int fz_exports_load(struct fz_hashdb *db, uint32_t file, struct fz_export **e, size_t *n,

@@ -179,6 +179,47 @@ int fz_sites_symbol(struct fz_sites *s, uint64_t at, unsigned int width, bool re
 	return ret;
 }
 
+/* Of a value's bytes [@from, @from + @len): the fields that reach into them. */
+static int add_moved(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int from,
+		     unsigned int len, const struct fz_moved *fields, unsigned int n)
+{
+	uint8_t head[1 + FZ_MOVED_MAX * FZ_MOVED_BYTES] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		uint8_t *p = head + 1 + FZ_MOVED_BYTES * head[0];
+
+		if (fields[i].at >= from + len || fields[i].at + fields[i].width <= from)
+			continue;
+		p[0] = fields[i].at - from;	/* may be negative */
+		p[1] = fields[i].width;
+		p[2] = fields[i].minus;
+		memcpy(p + 3, value + fields[i].at, fields[i].width);
+		head[0]++;
+	}
+	if (!head[0])
+		return add(s, at, FZ_SITE_VALUE, len, NULL, 0, value + from);
+	return add(s, at, FZ_SITE_MOVED, len, head, 1 + FZ_MOVED_BYTES * head[0], value + from);
+}
+
+int fz_sites_moved(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,
+		   const struct fz_moved *fields, unsigned int n)
+{
+	unsigned int first = fits(at, len), i;
+	int ret;
+
+	if (!len || len > 100 || !n || n > FZ_MOVED_MAX)
+		return -EINVAL;
+	for (i = 0; i < n; i++)
+		if ((fields[i].width != 4 && fields[i].width != 8) ||
+		    fields[i].at + fields[i].width > len)
+			return -EINVAL;
+	ret = add_moved(s, at, value, 0, first, fields, n);
+	if (!ret && first < len)
+		ret = add_moved(s, at + first, value, first, len - first, fields, n);
+	return ret;
+}
+
 int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len)
 {
 	unsigned int n = fits(at, len);

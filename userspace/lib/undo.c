@@ -10,7 +10,9 @@
 
 struct site {
 	unsigned int at, kind, len;
-	const uint8_t *data;	/* VALUE, TARGET: the bytes */
+	const uint8_t *data;	/* VALUE, TARGET, MOVED: the bytes */
+	const uint8_t *fields;	/* MOVED: @nfields of them */
+	unsigned int nfields;
 	int field;		/* TARGET */
 	unsigned int width, from, shift, minus;
 	uint64_t original;	/* SYMBOL: the symbol; CALL: the slot */
@@ -81,6 +83,16 @@ static size_t parse(const uint8_t *p, size_t left, struct site *s)
 		    s->from + s->len > s->width)
 			return 0;
 		break;
+	case FZ_SITE_MOVED:
+		if (left < 5)
+			return 0;
+		s->nfields = p[4];
+		s->fields = p + 5;
+		if (!s->nfields || s->nfields > FZ_MOVED_MAX)
+			return 0;
+		s->data = s->fields + s->nfields * FZ_MOVED_BYTES;
+		n += 1 + s->nfields * FZ_MOVED_BYTES + s->len;
+		break;
 	case FZ_SITE_ANY:
 		break;
 	case FZ_SITE_TRACED:
@@ -125,6 +137,27 @@ static bool delta_allowed(const struct site *s, const struct fz_undo *u, const u
 	return !memcmp(have, bytes + s->from, s->len);
 }
 
+static bool moved_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
+{
+	uint8_t want[FZ_SITE_MAX + 1], bytes[8];
+	const uint8_t *f = s->fields;
+	unsigned int i;
+	uint64_t field;
+	int k;
+
+	memcpy(want, s->data, s->len);
+	for (i = 0; i < s->nfields; i++, f += FZ_MOVED_BYTES) {
+		memcpy(&field, f + 3, 8);
+		field = le64toh(field);
+		field = htole64(f[2] ? field - u->delta : field + u->delta);
+		memcpy(bytes, &field, 8);
+		for (k = 0; k < f[1] && k < 8; k++)
+			if ((int8_t)f[0] + k >= 0 && (int8_t)f[0] + k < (int)s->len)
+				want[(int8_t)f[0] + k] = bytes[k];
+	}
+	return !memcmp(have, want, s->len);
+}
+
 static bool symbol_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)
 {
 	uint64_t place = u->vaddr + u->delta + s->at - s->from, value, implied = 0;
@@ -166,6 +199,8 @@ static bool allowed(const struct site *s, const struct fz_undo *u, const uint8_t
 		return target_allowed(s, u, have);
 	case FZ_SITE_DELTA:
 		return delta_allowed(s, u, have);
+	case FZ_SITE_MOVED:
+		return moved_allowed(s, u, have);
 	case FZ_SITE_SYMBOL:
 		return symbol_allowed(s, u, have);
 	case FZ_SITE_TRACED:

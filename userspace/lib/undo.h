@@ -40,9 +40,12 @@
  *	CALL	s8, u64 slot, bytes: as TARGET, in one page; and all sites of a slot lead to the
  *		same function
  *	TRACED	nothing: allowed is a call to a trampoline of ftrace, or that with int3 first
+ *	MOVED	u8 number of fields, then of each: s8 where it begins, u8 width (4, 8), u8 sign,
+ *		u64 what the delta is added to or subtracted from, as in DELTA; then bytes:
+ *		allowed is what has these around the fields
  */
 enum fz_site_kind { FZ_SITE_VALUE = 1, FZ_SITE_TARGET, FZ_SITE_DELTA, FZ_SITE_ANY,
-		    FZ_SITE_SYMBOL, FZ_SITE_TRACED, FZ_SITE_CALL };
+		    FZ_SITE_SYMBOL, FZ_SITE_TRACED, FZ_SITE_CALL, FZ_SITE_MOVED };
 
 /*
  * Symbols of SYMBOL sites: below 16, a region of the module itself; else the name's
@@ -102,6 +105,19 @@ int fz_sites_delta(struct fz_sites *s, uint64_t at, unsigned int width, unsigned
 		   bool minus, uint64_t original);
 int fz_sites_symbol(struct fz_sites *s, uint64_t at, unsigned int width, bool relative,
 		    int32_t addend, uint64_t symbol);
+/*
+ * @len bytes may be @value, with the load delta added to or subtracted from the @n fields
+ * (1 to FZ_MOVED_MAX) that stand in it.
+ */
+#define FZ_MOVED_MAX	4
+#define FZ_MOVED_BYTES	11	/* packed, of a field */
+struct fz_moved {
+	uint8_t at, width;
+	bool minus;
+};
+
+int fz_sites_moved(struct fz_sites *s, uint64_t at, const uint8_t *value, unsigned int len,
+		   const struct fz_moved *fields, unsigned int n);
 int fz_sites_any(struct fz_sites *s, uint64_t at, unsigned int len);
 int fz_sites_traced(struct fz_sites *s, uint64_t at);
 

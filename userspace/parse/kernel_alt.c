@@ -219,9 +219,50 @@ static int put(struct fz_kimage *k, uint64_t at, const uint8_t *value, size_t le
 	return fz_kput(k, at, value, len);
 }
 
+/* @value comes from a replacement, whose fields at @moved KASLR changes before it is copied. */
+static int put_moved(struct fz_kimage *k, uint64_t at, const uint8_t *value, size_t len,
+		     const struct fz_moved *moved, size_t nmoved)
+{
+	return nmoved ? fz_sites_moved(k->sites, at - k->base, value, len, moved, nmoved) :
+	       put(k, at, value, len);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct fz_kreloc *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* The fields of @a's replacement that have the load delta; -EINVAL: too many. */
+static int find_moved(const struct fz_kimage *k, const struct alt *a,
+		      struct fz_moved moved[FZ_MOVED_MAX])
+{
+	size_t lo = 0, hi = k->nrepl_relocs, mid;
+	int n = 0;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (k->repl_relocs[mid].at < a->repl)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < k->nrepl_relocs; lo++) {
+		const struct fz_kreloc *r = &k->repl_relocs[lo];
+
+		if (r->at + r->width > a->repl + a->repl_len)
+			break;
+		if (n == FZ_MOVED_MAX)
+			return -EINVAL;
+		moved[n++] = (struct fz_moved){ r->at - a->repl, r->width, r->minus };
+	}
+	return n;
+}
+
 /* The two ways to write @repl_len bytes of @p at @at, where @len are to be filled. */
 static int put_both(struct fz_kimage *k, uint64_t at, size_t len, const uint8_t *p, size_t repl_len,
-		    int64_t diff)
+		    int64_t diff, const struct fz_moved *moved, size_t nmoved)
 {
 	uint8_t buf[MAX];
 	int ret;
@@ -229,17 +270,17 @@ static int put_both(struct fz_kimage *k, uint64_t at, size_t len, const uint8_t 
 	memcpy(buf, p, repl_len);
 	relocate_old(buf, repl_len, diff);
 	memset(buf + repl_len, 0x90, len - repl_len);
-	ret = put(k, at, buf, len);	/* for a moment */
+	ret = put_moved(k, at, buf, len, moved, nmoved);	/* for a moment */
 	optimize_old(buf, len);
 	if (!ret)
-		ret = put(k, at, buf, len);
+		ret = put_moved(k, at, buf, len, moved, nmoved);
 	if (ret)
 		return ret;
 	memcpy(buf, p, repl_len);
 	memset(buf + repl_len, 0x90, len - repl_len);
 	relocate_new(buf, len, repl_len, diff);
 	optimize_new(buf, len);
-	return put(k, at, buf, len);
+	return put_moved(k, at, buf, len, moved, nmoved);
 }
 
 static int by_value(const void *a, const void *b)
@@ -306,12 +347,16 @@ static int put_rewritten(struct fz_kimage *k, const struct alt *a, size_t len)
 {
 	const uint8_t *repl = fz_kat(k, a->repl, a->repl_len);
 	uint8_t buf[MAX] = { 0 }, ret_buf[MAX];
+	struct fz_moved moved[FZ_MOVED_MAX];
 	size_t i, j;
-	int ret;
+	int ret, n;
 
 	/* Of no bytes, it is nowhere. */
 	if (!a->repl_len)
-		return put_both(k, a->at, len, buf, 0, 0);
+		return put_both(k, a->at, len, buf, 0, 0, NULL, 0);
+	n = find_moved(k, a, moved);
+	if (n < 0)
+		return n;
 	for (i = 0; i <= FZ_KVALUES; i++) {
 		memcpy(buf, repl, a->repl_len);
 		if (i && !apply(k, buf, a->repl, a->repl_len, 0, fz_kretpoline, i - 1))
@@ -320,7 +365,8 @@ static int put_rewritten(struct fz_kimage *k, const struct alt *a, size_t len)
 			memcpy(ret_buf, buf, a->repl_len);
 			if (j && !apply(k, ret_buf, a->repl, a->repl_len, 1, fz_kreturn, j - 1))
 				break;
-			ret = put_both(k, a->at, len, ret_buf, a->repl_len, a->repl - a->at);
+			ret = put_both(k, a->at, len, ret_buf, a->repl_len, a->repl - a->at,
+				       moved, n);
 			if (ret)
 				return ret;
 		}
@@ -396,6 +442,8 @@ int fz_kernel_alternatives(struct fz_kimage *k, struct fz_error *err)
 	if (find_repl_sites(k, ".retpoline_sites", 0) ||
 	    find_repl_sites(k, ".return_sites", 1))
 		return fz_fail(err, -ENOMEM, "out of memory");
+	if (k->nrepl_relocs)
+		qsort(k->repl_relocs, k->nrepl_relocs, sizeof(*k->repl_relocs), by_place);
 	p = fz_kat(k, t->vaddr, t->size);
 	count = t->size / entry;
 	alts = calloc(count + 1, sizeof(*alts));

@@ -149,5 +149,6 @@ void fz_kimage_free(struct fz_kimage *k)
 	free(k->names);
 	free(k->repl_sites[0]);
 	free(k->repl_sites[1]);
+	free(k->repl_relocs);
 	fz_sites_free(k->sites);
 }

@@ -44,6 +44,13 @@ struct fz_kimage {
 	char *names;
 	uint64_t *repl_sites[2];	/* retpolines and returns in replacements, ascending */
 	size_t nrepl_sites[2];
+	/* fields in replacements that have the load delta, ascending */
+	struct fz_kreloc {
+		uint64_t at;
+		uint8_t width;
+		bool minus;
+	} *repl_relocs;
+	size_t nrepl_relocs, repl_relocs_cap;
 	struct fz_sites *sites;
 	/* a module's: where retpolines' thunks, and all that others define, are thought to be */
 	uint64_t thunks, undefined;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "kernel_insn.h"
 #include "kernel_priv.h"
+#include "table.h"
 
 #define INT3		0xcc
 #define THUNK_SIZE	32	/* RETPOLINE_THUNK_SIZE */
@@ -386,6 +387,7 @@ static int kaslr(struct fz_kimage *k)
 	static const struct { unsigned int width; bool minus; } kinds[] = {
 		{ 4, false }, { 4, true }, { 8, false },
 	};
+	const struct fz_ktable *repl = fz_ktable(k, ".altinstr_replacement");
 	const uint8_t *p = k->elf ? k->elf + k->elf_size : NULL;
 	uint64_t left = (k->elf_size - k->elf_end) / 4, original;
 	unsigned int kind;
@@ -407,6 +409,12 @@ static int kaslr(struct fz_kimage *k)
 			at = (int64_t)v;
 			if (!fz_kexec(k, at, 1) || !fz_kat(k, at, kinds[kind].width))
 				continue;
+			if (repl && at - repl->vaddr < repl->size) {
+				if (FZ_GROW(k->repl_relocs, k->nrepl_relocs, k->repl_relocs_cap))
+					return -ENOMEM;
+				k->repl_relocs[k->nrepl_relocs++] = (struct fz_kreloc){
+					at, kinds[kind].width, kinds[kind].minus };
+			}
 			original = 0;
 			memcpy(&original, fz_kat(k, at, kinds[kind].width), kinds[kind].width);
 			ret = fz_sites_delta(k->sites, at - k->base, kinds[kind].width, 0,
