@@ -35,10 +35,29 @@ static void progress(const struct fz_log_writer *log, bool last)
 		fprintf(stderr, "\r%" PRIu64 " records%s", fz_log_records(log), last ? "\n" : "");
 }
 
+struct pump {
+	struct session *s;
+	struct fz_log_writer *log;
+};
+
+/* A block that was written makes room in the rings, so that it need not wait for the others. */
+static int take(void *arg, const struct fz_rec *rec, struct fz_error *err)
+{
+	const struct pump *p = arg;
+	uint64_t written = fz_log_written(p->log);
+	int ret = fz_log_add(p->log, rec, err);
+
+	/* The block ends before @rec, which is not delivered yet and so not released. */
+	if (!ret && fz_log_written(p->log) != written)
+		fz_reader_release(p->s->reader);
+	return ret;
+}
+
 /* Records leave the rings when they are in the file: killed, this loses none. */
 static int64_t drain(struct session *s, struct fz_log_writer *log, struct fz_error *err)
 {
-	int64_t n = fz_reader_drain(s->reader, fz_log_add, log, err);
+	struct pump p = { s, log };
+	int64_t n = fz_reader_drain(s->reader, take, &p, err);
 	int ret = n > 0 ? fz_log_flush(log, false, err) : 0;
 
 	if (ret)

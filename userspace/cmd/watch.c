@@ -15,6 +15,7 @@
 
 #define TICK_MS		250
 #define SETTLE_NS	500000000ULL	/* between two looks at what is new */
+#define STAGE_BYTES	(64U << 20)	/* what waits for its SHA-256 outside of the rings */
 #define SETTLE_SHARE	10		/* at most a tenth of the time is spent on it */
 
 struct watch {
@@ -277,10 +278,12 @@ static int follow(struct watch *w, struct fz_error *err)
 			if (next < start + SETTLE_NS)
 				next = start + SETTLE_NS;
 		}
-		session_wait(&w->s, TICK_MS);
+		session_wait(&w->s, fz_reader_staged(w->s.reader) ? 0 : TICK_MS);
 	}
 	session_detach(&w->s);
-	n = fz_reader_drain(w->s.reader, take, w, err);
+	do
+		n = fz_reader_drain(w->s.reader, take, w, err);
+	while (n > 0);
 	return n < 0 ? n : show_new(w, err);
 }
 
@@ -303,6 +306,11 @@ static int watch(struct watch *w, struct fz_hashdb *db, const char *generators,
 	w->rep = (struct fz_report){ .results = fz_identify_results(w->id),
 				     .header = &w->clock, .seq = fz_reader_seq(w->s.reader),
 				     .labels = w->labels.labels ? &w->labels : NULL };
+	if (fz_reader_stage(w->s.reader, STAGE_BYTES, &err)) {
+		session_detach(&w->s);
+		session_close(&w->s);
+		return trouble("%s", err.text);
+	}
 	ret = session_lock(&w->s, -1);
 	if (ret) {
 		session_close(&w->s);

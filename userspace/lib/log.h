@@ -134,6 +134,8 @@ int fz_log_flush(struct fz_log_writer *w, bool sync, struct fz_error *err);
 int fz_log_end(struct fz_log_writer *w, enum fz_log_reason reason, uint64_t lost_pending,
 	       struct fz_error *err);
 uint64_t fz_log_records(const struct fz_log_writer *w);
+/* Of these, how many have been written to the file. */
+uint64_t fz_log_written(const struct fz_log_writer *w);
 /* Something was added since the last seal. */
 bool fz_log_dirty(const struct fz_log_writer *w);
 /* The file's descriptor. */

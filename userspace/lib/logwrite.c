@@ -343,6 +343,11 @@ uint64_t fz_log_records(const struct fz_log_writer *w)
 	return w->records;
 }
 
+uint64_t fz_log_written(const struct fz_log_writer *w)
+{
+	return w->written;
+}
+
 bool fz_log_dirty(const struct fz_log_writer *w)
 {
 	return w->count || w->bytes > w->sealed;

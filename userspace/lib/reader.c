@@ -6,7 +6,8 @@
  * 2. Load-acquire all producer positions. What lies below them is stable.
  * 3. Deliver the records with time <= T, the earliest head first. No record
  *    that comes later can belong before one of these.
- * 4. Store-release each consumer position after the delivery, or when told to.
+ * 4. Store-release each consumer position after the delivery, or when told to; or,
+ *    with a stage, as soon as the record is copied there.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,10 +15,12 @@
 #include <string.h>
 #include "ordering.h"
 #include "reader.h"
+#include "stage.h"
 
 #define RING_MIN	((uint64_t)2 * 8192)
 #define RING_MAX	((uint64_t)1 << 34)
 #define REC_ALIGN	64
+#define LOOK_EACH	4	/* records between two looks whether a ring fills */
 
 struct cursor {
 	uint64_t pos;		/* next byte to deliver */
@@ -31,14 +34,23 @@ struct fz_reader {
 	struct fz_rings rings;
 	struct fz_seq seq;
 	bool over;
+	struct fz_error why;	/* it is over */
 	bool keep;
 	struct cursor *cursor;
+	struct fz_stage stage;
 	/* A private copy: what was checked is what is delivered. */
 	union {
 		struct fz_rec rec;
 		uint8_t bytes[FZ_REC_MAX];
 	} buf;
 };
+
+static int end(struct fz_reader *r, int ret, const struct fz_error *err)
+{
+	r->over = true;
+	r->why = *err;
+	return ret;
+}
 
 static int bad_position(unsigned int cpu, struct fz_error *err)
 {
@@ -84,6 +96,7 @@ void fz_reader_free(struct fz_reader *r)
 	if (!r)
 		return;
 	fz_seq_free(&r->seq);
+	fz_stage_free(&r->stage);
 	free(r->cursor);
 	free(r);
 }
@@ -159,23 +172,37 @@ static void release(struct fz_reader *r, unsigned int cpu)
 	fz_store_release((uint64_t *)&r->rings.consumers[cpu].pos, r->cursor[cpu].pos);
 }
 
+/* Copy the record at the head of @cpu's ring: what was checked is what is in @to. */
+static void copy_out(struct fz_reader *r, unsigned int cpu, struct fz_rec *to)
+{
+	struct cursor *c = &r->cursor[cpu];
+
+	memcpy(to, r->rings.data[cpu] + (c->pos & (r->rings.ring_bytes - 1)), c->head.size);
+	*to = c->head;
+}
+
+static void advance(struct fz_reader *r, unsigned int cpu)
+{
+	struct cursor *c = &r->cursor[cpu];
+
+	c->pos += c->head.size;
+	c->have = false;
+	if (!r->keep)
+		release(r, cpu);
+}
+
 static int deliver(struct fz_reader *r, unsigned int cpu, fz_sink sink, void *arg,
 		   struct fz_error *err)
 {
-	struct cursor *c = &r->cursor[cpu];
 	int ret, stop;
 
-	memcpy(&r->buf, r->rings.data[cpu] + (c->pos & (r->rings.ring_bytes - 1)), c->head.size);
-	r->buf.rec = c->head;
+	copy_out(r, cpu, &r->buf.rec);
 	/* What the sink did not take stays, and comes again: it is not counted yet. */
 	stop = sink(arg, &r->buf.rec, err);
 	if (stop < 0)
 		return stop;
 	ret = fz_seq_add(&r->seq, &r->buf.rec, err);
-	c->pos += c->head.size;
-	c->have = false;
-	if (!r->keep)
-		release(r, cpu);
+	advance(r, cpu);
 	return ret ? ret : stop;
 }
 
@@ -192,16 +219,25 @@ void fz_reader_release(struct fz_reader *r)
 		release(r, i);
 }
 
-int64_t fz_reader_drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_error *err)
+int fz_reader_stage(struct fz_reader *r, size_t bytes, struct fz_error *err)
 {
-	int64_t n = 0, cpu;
-	uint64_t time;
+	return fz_stage_init(&r->stage, bytes, err);
+}
+
+bool fz_reader_staged(const struct fz_reader *r)
+{
+	return r->stage.count;
+}
+
+/* What is in the rings from now on, and up to when it is complete. */
+static int look(struct fz_reader *r, uint64_t *time, struct fz_error *err)
+{
 	unsigned int i;
 	int ret;
 
 	if (r->over)
-		return fz_fail(err, -EBADMSG, "the record stream ended at a malformed record");
-	ret = r->rings.barrier(r->rings.arg, &time, err);
+		return fz_fail(err, -EBADMSG, "the record stream has ended: %s", r->why.text);
+	ret = r->rings.barrier(r->rings.arg, time, err);
 	if (ret)
 		return ret;
 	for (i = 0; i < r->rings.cpus; i++) {
@@ -209,22 +245,97 @@ int64_t fz_reader_drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_
 
 		/* (C) pairs with the module's store-release (B): the records are written */
 		c->end = fz_load_acquire((const uint64_t *)&r->rings.producers[i]->pos);
-		if (c->end - c->pos > r->rings.ring_bytes) {
-			r->over = true;
-			return bad_position(i, err);
-		}
+		if (c->end - c->pos > r->rings.ring_bytes)
+			return end(r, bad_position(i, err), err);
 	}
+	return 0;
+}
+
+static int64_t drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_error *err)
+{
+	int64_t n = 0, cpu;
+	uint64_t time;
+	int ret = look(r, &time, err);
+
+	if (ret)
+		return ret;
 	for (;;) {
 		cpu = next_cpu(r, time, err);
 		if (cpu == -1)
 			return n;
 		ret = cpu < 0 ? (int)cpu : deliver(r, cpu, sink, arg, err);
-		if (ret < 0) {
-			r->over |= ret == -EBADMSG;
-			return ret;
-		}
+		if (ret < 0)
+			return ret == -EBADMSG ? end(r, ret, err) : ret;
 		n++;
 		if (ret)
 			return n;
 	}
+}
+
+/* Move what the rings hold to the stage, as far as that has room. */
+static int stage(struct fz_reader *r, struct fz_error *err)
+{
+	struct fz_rec *to;
+	uint64_t time;
+	int64_t cpu;
+	int ret = look(r, &time, err);
+
+	if (ret)
+		return ret;
+	for (;;) {
+		cpu = next_cpu(r, time, err);
+		if (cpu < 0)
+			return cpu == -1 ? 0 : end(r, cpu, err);
+		to = fz_stage_room(&r->stage, r->cursor[cpu].head.size);
+		if (!to)
+			return 0;
+		copy_out(r, cpu, to);
+		fz_stage_put(&r->stage, to);
+		advance(r, cpu);
+	}
+}
+
+static bool filling(const struct fz_reader *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->rings.cpus; i++)
+		if (fz_load_acquire((const uint64_t *)&r->rings.producers[i]->pos) -
+		    r->cursor[i].pos > r->rings.ring_bytes / 4)
+			return true;
+	return false;
+}
+
+static int64_t drain_staged(struct fz_reader *r, fz_sink sink, void *arg, struct fz_error *err)
+{
+	int ret = stage(r, err), stop;
+	int64_t n = 0, given;
+
+	given = r->stage.count;
+	if (ret && (!r->over || !given))
+		return ret;
+	/* What comes meanwhile is for the next call, so that there is an end to this one. */
+	while (n < given) {
+		const struct fz_rec *rec = fz_stage_first(&r->stage);
+
+		stop = sink(arg, rec, err);
+		if (stop < 0)
+			return stop;
+		ret = fz_seq_add(&r->seq, rec, err);
+		fz_stage_drop(&r->stage);
+		n++;
+		if (ret)
+			return ret;
+		if (stop)
+			break;
+		/* An error is the next call's: it meets the same. */
+		if (!(n % LOOK_EACH) && !r->over && filling(r))
+			stage(r, err);
+	}
+	return n;
+}
+
+int64_t fz_reader_drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_error *err)
+{
+	return r->stage.buf ? drain_staged(r, sink, arg, err) : drain(r, sink, arg, err);
 }

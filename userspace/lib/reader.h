@@ -44,6 +44,16 @@ int64_t fz_reader_drain(struct fz_reader *r, fz_sink sink, void *arg, struct fz_
 void fz_reader_keep(struct fz_reader *r, bool keep);
 void fz_reader_release(struct fz_reader *r);
 
+/*
+ * Have drain() copy up to @bytes of records out of the rings, and give their room back,
+ * before it hands the first to the sink, and again while the sink works and a ring
+ * fills: a burst that a slow sink would lose is then lost only if it is more than
+ * this. Not with keep(). drain() returns after what it had when it began;
+ * fz_reader_staged() says if there is more, which no poll() tells.
+ */
+int fz_reader_stage(struct fz_reader *r, size_t bytes, struct fz_error *err);
+bool fz_reader_staged(const struct fz_reader *r);
+
 /* What was delivered so far: counts, gaps, losses. */
 const struct fz_seq *fz_reader_seq(const struct fz_reader *r);
 
