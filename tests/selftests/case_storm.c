@@ -40,12 +40,17 @@ static void kernel_memory(long *objects, long *percpu)
 	}
 	f = fopen("/proc/slabinfo", "r");
 	*objects = *percpu = 0;
-	if (!f)
+	if (f) {
+		while (fgets(line, sizeof(line), f))
+			if (sscanf(line, "%63s %ld", name, &active) == 2 &&
+			    !strcmp(name, "kmalloc-512"))
+				*objects += active;
+		fclose(f);
+	} else if (errno == ENOENT) {
+		diag("this kernel does not count slab objects");
+	} else {
 		err(2, "/proc/slabinfo");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %ld", name, &active) == 2 && !strcmp(name, "kmalloc-512"))
-			*objects += active;
-	fclose(f);
+	}
 	f = fopen("/proc/meminfo", "r");
 	if (!f)
 		err(2, "/proc/meminfo");
