@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # kinds.sh KVER - memory and devices of kinds that can't be watched in full, in an emulated host
-# that has them: 1 GiB pages, DAX, device memory, a device with DMA passed through by VFIO; TAP
+# that has them: 1 GiB pages, hugetlb tables that processes share, DAX, device memory, a device with
+# DMA passed through by VFIO; TAP
 set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
@@ -27,7 +28,7 @@ group=\$(basename "\$(readlink /sys/bus/pci/devices/\$edu/iommu_group)")
 bar=\$(grep -l 0x1110 /sys/bus/pci/devices/*/device)
 export FZ_DAX=/tmp/dax/guest FZ_VFIO_GROUP=/dev/vfio/\$group FZ_VFIO_DEVICE=\$edu
 export FZ_BAR=\$(dirname "\$bar")/resource2
-'$FZ_OUTDIR/tests/selftest' gigantic dax device vfio
+'$FZ_OUTDIR/tests/selftest' gigantic shared-table dax device vfio
 SH
 chmod 755 "$dir/script"
 # The persistent memory is a piece of RAM; the IOMMU must come before what it translates.

@@ -8,11 +8,13 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/vfio.h>
@@ -88,6 +90,45 @@ static void test_gigantic(void)
 	/* vm_free() unmaps its part: all of a huge page or nothing, so nothing. */
 	untrapped(mem, FZ_MISS_HOST_WRITES);
 	munmap(mem, 1UL << 30);
+}
+
+/* Processes that map the same 1 GiB of small huge pages have one table for it, and one W. */
+static void test_shared_table(void)
+{
+	const size_t gib = 1UL << 30;
+	uint8_t *room, *mem;
+	int fd, pipes[2];
+	pid_t child;
+	char c = 0;
+
+	put("/proc/sys/vm/nr_hugepages", "40");
+	fd = memfd_create("table", MFD_HUGETLB | MFD_CLOEXEC);
+	room = mmap(NULL, 2 * gib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fd < 0 || ftruncate(fd, gib) || room == MAP_FAILED || pipe(pipes))
+		err(2, "a file of huge pages");
+	mem = (uint8_t *)(((uintptr_t)room + gib - 1) & ~(gib - 1));
+	if (mmap(mem, gib, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 0) != mem)
+		err(2, "mmap of 1 GiB");
+	mem[TARGETS] = 0;
+	child = fork();
+	if (!child) {
+		mem[TARGETS]++;
+		if (write(pipes[1], &c, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	if (child < 0 || read(pipes[0], &c, 1) != 1 || mem[TARGETS] != 1)
+		err(2, "the other process");
+	untrapped(mem, FZ_MISS_HOST_WRITES | FZ_MISS_SHARED);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	munmap(room, 2 * gib);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(fd);
+	put("/proc/sys/vm/nr_hugepages", "0");
 }
 
 /* A file on persistent memory, mapped without page cache. */
@@ -234,6 +275,7 @@ static void test_vfio(void)
 
 const struct test bed_tests[] = {
 	{ "gigantic", test_gigantic },
+	{ "shared-table", test_shared_table },
 	{ "dax", test_dax },
 	{ "device", test_device },
 	{ "vfio", test_vfio },
