@@ -13,7 +13,8 @@ BEGIN {
 	splat = "WARNING: |BUG: |UBSAN: |Oops|kernel BUG at|general protection fault|Kernel panic|" \
 		"INFO: task .* blocked|INFO: possible|INFO: trying to register|self-detected stall|" \
 		"detected stalls|possible (circular|recursive) locking|inconsistent lock state|" \
-		"suspicious RCU usage|bad unlock balance|held lock freed|scheduling while atomic"
+		"suspicious RCU usage|bad unlock balance|held lock freed|scheduling while atomic|" \
+		"BUG [^ ]+ \\(|pagealloc: (memory corruption|single bit error)|\\[#[0-9]+\\]"
 	meant = "^KCSAN: data-race in kvm_faultin_pfn \\[kvm\\] / kvm_mmu_invalidate_(begin|end) \\[kvm\\] *$"
 }
 { gsub(/[^[:print:]]/, " ") }
