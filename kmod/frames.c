@@ -35,7 +35,7 @@ struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long 
 	unsigned long key = hva >> FZ_REGION_SHIFT;
 	struct fz_region *region, *old;
 
-	region = xa_load(&frames->regions, key);
+	region = fz_frames_region(frames, hva);
 	if (region)
 		return region;
 
@@ -50,9 +50,15 @@ struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long 
 			 GFP_ATOMIC | __GFP_NOWARN);
 	if (old) {
 		kfree(region);
-		return xa_is_err(old) ? NULL : old;
+		if (xa_is_err(old))
+			return NULL;
+		region = old;
+	} else {
+		atomic64_add(sizeof(*region), &frames->memory);
 	}
-	atomic64_add(sizeof(*region), &frames->memory);
+	/* Even if another made it, who may not have come here yet: found before it is used. */
+	rcu_assign_pointer(*(struct fz_region __rcu __force **)
+			   &frames->near[key % FZ_FRAMES_NEAR], region);
 	return region;
 }
 
@@ -85,9 +91,12 @@ void fz_region_set(struct fz_region *region, struct fz_frame *frame,
 	enum fz_state old = frame->state;
 
 	lockdep_assert_held(&region->lock);
-	WRITE_ONCE(region->live, region->live - fz_wx_live(old) + fz_wx_live(state));
-	WRITE_ONCE(region->known, region->known + (state != FZ_NONE) - (old != FZ_NONE));
-	WRITE_ONCE(region->exec, region->exec + executes(state) - executes(old));
+	if (fz_wx_live(old) != fz_wx_live(state))
+		WRITE_ONCE(region->live, region->live + (fz_wx_live(state) ? 1 : -1));
+	if (executes(old) != executes(state))
+		WRITE_ONCE(region->exec, region->exec + (executes(state) ? 1 : -1));
+	if (old == FZ_NONE)
+		WRITE_ONCE(region->known, region->known + 1);
 	WRITE_ONCE(frame->state, state);
 	WRITE_ONCE(frame->stamp, (u32)jiffies);
 }

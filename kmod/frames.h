@@ -32,8 +32,7 @@
 #define FZ_F_LATE	(1U << 3)	/* its next capture stands for a lost one */
 #define FZ_F_WANT_MIXED	(1U << 4)	/* its next grant is to be a mixed one */
 #define FZ_F_DISTURBED	(1U << 5)	/* the host wrote while it was busy */
-#define FZ_F_NO_HOST	(1U << 6)	/* host writes to it can't be trapped */
-#define FZ_F_HELD	(1U << 7)	/* a vCPU waits for room in the ring to capture it */
+#define FZ_F_HELD	(1U << 6)	/* a vCPU waits for room in the ring to capture it */
 
 /**
  * struct fz_frame - one guest frame
@@ -84,7 +83,17 @@ struct fz_region {
 	struct fz_chunk *chunk[FZ_CHUNKS];
 };
 
+#define FZ_FRAMES_NEAR	512
+
+/**
+ * struct fz_frames - all regions of a VM
+ * @near: by the low bits of their keys, the last that was made: a fault looks for its
+ *	region two or three times, and mostly there is none. NULL: there is none
+ * @regions: by their keys
+ * @memory: bytes
+ */
 struct fz_frames {
+	struct fz_region *near[FZ_FRAMES_NEAR];
 	struct xarray regions;
 	atomic64_t memory;
 };
@@ -98,7 +107,10 @@ void fz_frames_destroy(struct fz_frames *frames);
 static inline struct fz_region *fz_frames_region(struct fz_frames *frames,
 						 unsigned long hva)
 {
-	return xa_load(&frames->regions, hva >> FZ_REGION_SHIFT);
+	unsigned long key = hva >> FZ_REGION_SHIFT;
+	struct fz_region *region = READ_ONCE(frames->near[key % FZ_FRAMES_NEAR]);
+
+	return !region || region->key == key ? region : xa_load(&frames->regions, key);
 }
 
 /* The same, made if it is missing; NULL if out of memory. Does not sleep. */

@@ -66,17 +66,3 @@ const struct fz_step *fz_wx_step(enum fz_state state, enum fz_event event)
 		return &nothing;
 	return &steps[state][event];
 }
-
-unsigned int fz_wx_denied(enum fz_state state)
-{
-	static const u8 denied[FZ_NR_STATES] = {
-		[FZ_NONE]   = FZ_ACC_EXEC,
-		[FZ_PINNED] = FZ_ACC_EXEC | FZ_ACC_WRITE,
-		[FZ_EXEC]   = FZ_ACC_WRITE,
-		[FZ_DIRTY]  = FZ_ACC_EXEC,
-		[FZ_MIXED]  = 0,
-	};
-
-	/* Fail closed. */
-	return state < FZ_NR_STATES ? denied[state] : FZ_ACC_EXEC | FZ_ACC_WRITE;
-}

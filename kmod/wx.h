@@ -57,7 +57,19 @@ struct fz_step {
 const struct fz_step *fz_wx_step(enum fz_state state, enum fz_event event);
 
 /* The access bits, of FZ_ACC_*, that an entry may not have in @state. */
-unsigned int fz_wx_denied(enum fz_state state);
+static inline unsigned int fz_wx_denied(enum fz_state state)
+{
+	static const u8 denied[FZ_NR_STATES] = {
+		[FZ_NONE]   = FZ_ACC_EXEC,
+		[FZ_PINNED] = FZ_ACC_EXEC | FZ_ACC_WRITE,
+		[FZ_EXEC]   = FZ_ACC_WRITE,
+		[FZ_DIRTY]  = FZ_ACC_EXEC,
+		[FZ_MIXED]  = 0,
+	};
+
+	/* Fail closed. */
+	return state < FZ_NR_STATES ? denied[state] : FZ_ACC_EXEC | FZ_ACC_WRITE;
+}
 
 /* Must the frame's 2 MiB region be mapped with 4 KiB entries? */
 static inline bool fz_wx_live(enum fz_state state)
