@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <time.h>
@@ -95,6 +96,18 @@ static void test_order(void)
 			consume(rec);
 	}
 	ok(right, "1000 records come out as they went in, across many wraps");
+}
+
+/* What a record does not set is 0, whatever was there before: it goes to user space. */
+static void test_clean(void)
+{
+	struct fz_rec want = { .size = SMALL, .seq = 0, .time = 7, .cpu = 3, .vcpu = FZ_NO_VCPU,
+			       .gfn = FZ_NO_GFN }, *rec;
+
+	reset();
+	memset(ring.data, 0xa5, BYTES);
+	rec = fz_ring_reserve(&ring, SMALL, 7, 0);
+	ok(rec && !memcmp(rec, &want, sizeof(want)), "a record begins clean, to the last byte");
 }
 
 static void test_full(void)
@@ -324,6 +337,7 @@ static void test_barrier(void)
 int main(void)
 {
 	test_order();
+	test_clean();
 	test_full();
 	test_hostile();
 	test_threads();
