@@ -6,8 +6,8 @@
  * slow path passes three places where FitzRoy has a say:
  *
  *   fz_fault_enter	no lock: the frame becomes PINNED, and every entry that
- *			maps it is dropped and flushed
- *   fz_fault_map	mmu_lock held: still PINNED, so nobody in the guest can
+ *			maps it is dropped and flushed; the page size is chosen
+ *   fz_fault_map	a fetch, mmu_lock held: still PINNED, so nobody in the guest can
  *			write it: copy, digest, log; the frame becomes EXEC
  *   fz_fault_entry	the entry is built: X, and not W
  *
@@ -122,6 +122,18 @@ static bool x_may_linger(struct fz_vm *vm, const struct fz_frame *frame)
 	       (frame->state == FZ_DIRTY && READ_ONCE(vm->kvm->mmu_invalidate_in_progress));
 }
 
+/* Drop what maps the frame, which is busy. */
+static void drop_entries(struct fz_vm *vm, unsigned long hva, enum fz_event event)
+{
+	/* Often the guest never touched what it now fetches: the VMM read it from a disk. */
+	if (event == FZ_FETCH && !fz_mmu_mapped(vm->kvm, hva))
+		return;
+	if (fz_inject(FZ_INJECT_ZAP))
+		return;
+	fz_mmu_zap(vm->kvm, hva, PAGE_SIZE, false);
+	fz_count(vm, zaps);
+}
+
 bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva,
 		   enum fz_event event, const struct fz_event_at *at, u16 flags)
 {
@@ -170,10 +182,8 @@ bool fz_fault_step(struct fz_vm *vm, struct fz_region *region, unsigned long hva
 		if (event == FZ_FETCH)
 			err = fz_injecting(FZ_INJECT_W) || fz_injecting(FZ_INJECT_ZAP) ?
 				-EOPNOTSUPP : fz_host_protect(vm, hva);
-		if (err != -EAGAIN && !fz_inject(FZ_INJECT_ZAP)) {
-			fz_mmu_zap(vm->kvm, hva & PAGE_MASK, PAGE_SIZE, false);
-			fz_count(vm, zaps);
-		}
+		if (err != -EAGAIN)
+			drop_entries(vm, hva & PAGE_MASK, event);
 
 		spin_lock(&region->lock);
 		frame->flags &= ~(FZ_F_BUSY | FZ_F_NO_HOST);
@@ -264,40 +274,80 @@ void fz_fault_host_write_region(struct fz_vm *vm, struct fz_region *region)
 	fz_sweep_kick(FZ_QUIET_MS);
 }
 
+/*
+ * Is memory to be mapped small here? Where a frame is, or is to be, executable; and
+ * until the sweep lets the region merge. Else an instruction that writes near itself
+ * might never get on: with hugetlb its fetch drops the huge entry that its write made,
+ * and its write takes X from the frame, in turn.
+ */
+static bool is_small(struct fz_vm *vm, struct fz_region *region)
+{
+	return region && (READ_ONCE(region->live) ||
+			  xa_get_mark(&vm->frames.regions, region->key, FZ_MARK_SPLIT));
+}
+
+/*
+ * Before KVM looks at what the VMM maps. Should the region come to life meanwhile, KVM
+ * makes a huge entry without X and W, and the next fault splits it. At most 2 MiB: there
+ * is hardly a GiB in which no guest ever runs anything.
+ */
+static void limit_level(struct fz_vm *vm, struct fz_region *region,
+			struct kvm_page_fault *fault)
+{
+	if (fz_pf_max_level(fault) > PG_LEVEL_4K)
+		fz_pf_max_level(fault) = fz_pf_exec(fault) || is_small(vm, region) ?
+			PG_LEVEL_4K : PG_LEVEL_2M;
+}
+
+/* The guest fetches, or writes, where no entry lets it. */
+static void enter(struct fz_vm *vm, struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
+		  struct fz_region *region, unsigned long hva)
+{
+	const struct fz_event_at at = { .vcpu = vcpu, .gfn = fz_pf_gfn(fault) };
+
+	if (fz_pf_exec(fault)) {
+		fz_fault_step(vm, region, hva, FZ_FETCH, &at, 0);
+		return;
+	}
+	fz_fault_step(vm, region, hva, FZ_WRITE, &at, 0);
+	/*
+	 * KVM is to make the VMM's huge entry writable, which takes X from all of
+	 * the region. Do so before KVM begins: if it had to drop entries then, it
+	 * would start over, and an instruction that writes near itself for ever.
+	 */
+	if (READ_ONCE(region->exec) && fz_host_huge_protected(vm->kvm->mm, hva))
+		fz_fault_host_write_region(vm, region);
+}
+
 void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		    struct kvm_page_fault *fault)
 {
 	const struct kvm_memory_slot *slot = fz_pf_slot(fault);
-	const struct fz_event_at at = { .vcpu = vcpu, .gfn = fz_pf_gfn(fault) };
 	struct fz_region *region;
 	unsigned long hva;
 
-	/* A prefetch is KVM's guess, not the guest's access. */
-	if (!slot || (slot->flags & KVM_MEMSLOT_INVALID) || fz_pf_prefetch(fault))
+	if (!slot || (slot->flags & KVM_MEMSLOT_INVALID))
 		return;
-	hva = fz_slot_hva(slot, at.gfn);
+	hva = fz_slot_hva(slot, fz_pf_gfn(fault));
+	region = fz_frames_region(&vm->frames, hva);
+	limit_level(vm, region, fault);
+	/* A prefetch is KVM's guess, not the guest's access. */
+	if (fz_pf_prefetch(fault))
+		return;
 
 	if (fz_pf_exec(fault)) {
 		fz_count(vm, fetch_faults);
-		region = fz_frames_make_region(&vm->frames, hva);
+		if (!region)
+			region = fz_frames_make_region(&vm->frames, hva);
 		if (region)
-			fz_fault_step(vm, region, hva, FZ_FETCH, &at, 0);
+			enter(vm, vcpu, fault, region, hva);
 		else
 			fz_count(vm, errors);
 	} else if (fz_pf_write(fault)) {
 		fz_count(vm, write_faults);
 		/* A write to a read-only slot is MMIO: it changes no memory. */
-		region = fz_frames_region(&vm->frames, hva);
-		if (!region || (slot->flags & KVM_MEM_READONLY))
-			return;
-		fz_fault_step(vm, region, hva, FZ_WRITE, &at, 0);
-		/*
-		 * KVM is to make the VMM's huge entry writable, which takes X from all of
-		 * the region. Do so before KVM begins: if it had to drop entries then, it
-		 * would start over, and an instruction that writes near itself for ever.
-		 */
-		if (READ_ONCE(region->exec) && fz_host_huge_protected(vm->kvm->mm, hva))
-			fz_fault_host_write_region(vm, region);
+		if (region && !(slot->flags & KVM_MEM_READONLY))
+			enter(vm, vcpu, fault, region, hva);
 	} else {
 		fz_count(vm, read_faults);
 	}
@@ -378,34 +428,6 @@ static void grant(struct fz_vm *vm, struct fz_region *region,
 	set_state(vm, region, frame, fz_wx_step(FZ_PINNED, event)->next);
 }
 
-/*
- * Is memory to be mapped small here? Where a frame is, or is to be, executable; and
- * until the sweep lets the region merge. Else an instruction that writes near itself
- * might never get on: with hugetlb its fetch drops the huge entry that its write made,
- * and its write takes X from the frame, in turn.
- */
-static bool is_small(struct fz_vm *vm, unsigned long hva, unsigned long size)
-{
-	unsigned long key = hva >> FZ_REGION_SHIFT;
-
-	return fz_frames_live(&vm->frames, hva, size) ||
-	       xa_find(&vm->frames.regions, &key, (hva + size - 1) >> FZ_REGION_SHIFT,
-		       FZ_MARK_SPLIT);
-}
-
-static void limit_level(struct fz_vm *vm, unsigned long hva,
-			struct kvm_page_fault *fault)
-{
-	unsigned long giga = hva & PUD_MASK;
-
-	if (fz_pf_max_level(fault) > PG_LEVEL_4K &&
-	    is_small(vm, hva & PMD_MASK, PMD_SIZE))
-		fz_pf_max_level(fault) = PG_LEVEL_4K;
-	if (fz_pf_max_level(fault) > PG_LEVEL_2M &&
-	    is_small(vm, giga, PUD_SIZE))
-		fz_pf_max_level(fault) = PG_LEVEL_2M;
-}
-
 /* Is a write by the host to the frame trapped, or named as one that can't be? */
 static bool host_cannot_write(struct fz_vm *vm, const struct fz_frame *frame,
 			      unsigned long hva, kvm_pfn_t pfn)
@@ -468,15 +490,9 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	enum flight flight = LANDED;
 	enum room room = GO_ON;
 
-	if (!slot)
+	if (!slot || fz_pf_prefetch(fault))
 		return;
 	hva = fz_slot_hva(slot, at.gfn);
-	if (!fz_pf_exec(fault) || fz_pf_prefetch(fault)) {
-		limit_level(vm, hva, fault);
-		return;
-	}
-
-	fz_pf_max_level(fault) = PG_LEVEL_4K;
 	if (unlikely(fz_kvm_refuses(vm->kvm, slot))) {
 		/* No longer readable, whatever the hooks saw of it: the sweep lets it go. */
 		WRITE_ONCE(vm->recheck, true);
@@ -509,29 +525,29 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		fz_sweep_kick(kick);
 }
 
-void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
-		    const struct kvm_memory_slot *slot, gfn_t gfn,
-		    unsigned long *access)
+unsigned int fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
+			    const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	unsigned long hva = fz_slot_hva(slot, gfn);
 	int level = fz_sp_level(sp);
+	unsigned int denied = 0;
 	struct fz_frame *frame;
 	enum fz_state state;
 
 	if (level > PG_LEVEL_4K) {
 		if (!fz_inject(FZ_INJECT_X_HUGE))
-			*access &= ~FZ_ACC_EXEC;
+			denied |= FZ_ACC_EXEC;
 		if (fz_frames_live(&vm->frames, hva, KVM_HPAGE_SIZE(level)))
-			*access &= ~FZ_ACC_WRITE;
-		return;
+			denied |= FZ_ACC_WRITE;
+		return denied;
 	}
 	frame = fz_frames_frame(&vm->frames, hva);
 	state = frame ? READ_ONCE(frame->state) : FZ_NONE;
 	if (state == FZ_NONE && fz_inject(FZ_INJECT_X))
-		return;
+		return 0;
 	if (state == FZ_EXEC && fz_inject(FZ_INJECT_W))
-		return;
-	*access &= ~(unsigned long)fz_wx_denied(state);
+		return 0;
+	return fz_wx_denied(state);
 }
 
 void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,

@@ -18,18 +18,17 @@ extern bool fz_lossless;
 
 /* In the order in which a fault meets them; all under RCU. */
 
-/* Entry of the slow path, no lock held: change the frame's state, and zap. */
+/* Entry of the slow path, no lock held: choose the page size, change the frame's state, zap. */
 void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		    struct kvm_page_fault *fault);
 
-/* mmu_lock held, exact pfn known: choose the page size, capture, log, grant. */
+/* A fetch, mmu_lock held, exact pfn known: capture, log, grant. */
 void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 		  struct kvm_page_fault *fault);
 
-/* A leaf entry is built: take away what the state denies. @access: KVM's ACC_*. */
-void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
-		    const struct kvm_memory_slot *slot, gfn_t gfn,
-		    unsigned long *access);
+/* A leaf entry is built: what of FZ_ACC_* does the state deny? */
+unsigned int fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
+			    const struct kvm_memory_slot *slot, gfn_t gfn);
 
 /* KVM itself is about to write to the frame. No lock held. */
 void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot,

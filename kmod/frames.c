@@ -8,10 +8,12 @@
  */
 #include <linux/ktime.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include "frames.h"
 
 void fz_frames_init(struct fz_frames *frames)
 {
+	memset(frames->near, 0, sizeof(frames->near));
 	xa_init(&frames->regions);
 	atomic64_set(&frames->memory, 0);
 }

@@ -32,7 +32,8 @@
 #define FZ_F_LATE	(1U << 3)	/* its next capture stands for a lost one */
 #define FZ_F_WANT_MIXED	(1U << 4)	/* its next grant is to be a mixed one */
 #define FZ_F_DISTURBED	(1U << 5)	/* the host wrote while it was busy */
-#define FZ_F_HELD	(1U << 6)	/* a vCPU waits for room in the ring to capture it */
+#define FZ_F_NO_HOST	(1U << 6)	/* host writes to it can't be trapped */
+#define FZ_F_HELD	(1U << 7)	/* a vCPU waits for room in the ring to capture it */
 
 /**
  * struct fz_frame - one guest frame

@@ -4,7 +4,8 @@
  *
  * Nothing in KVM is replaced: each hook runs before its function, which then
  * goes on with the arguments that the hook left in the saved registers. So the
- * hooks coexist with livepatch and tracing (no IPMODIFY).
+ * hooks coexist with livepatch and tracing (no IPMODIFY). Arguments are all that is
+ * saved: to have ftrace save every register (FL_SAVE_REGS) would double the cost.
  *
  * x86-64 calling convention: rdi, rsi, rdx, rcx, r8, r9, then the stack.
  */
@@ -22,8 +23,6 @@
 struct hook {
 	const char *name;		/* of KVM's function */
 	void (*fn)(struct fz_vm *vm, struct pt_regs *regs);
-	/* How the hook finds its struct kvm: as the first argument, or otherwise. */
-	enum { BY_KVM, BY_VCPU, BY_MM } by;
 	u32 vendor;			/* only on this vendor, or 0 */
 	bool fired;
 	bool attached;
@@ -39,7 +38,7 @@ static void on_faultin(struct fz_vm *vm, struct pt_regs *regs)
 	fz_fault_enter(vm, (void *)regs->di, (void *)regs->si);
 }
 
-/* void kvm_mmu_hugepage_adjust(vcpu, fault): mmu_lock is held, the pfn known */
+/* void kvm_mmu_hugepage_adjust(vcpu, fault) of a fetch: mmu_lock is held, the pfn known */
 static void on_adjust(struct fz_vm *vm, struct pt_regs *regs)
 {
 	fz_fault_map(vm, (void *)regs->di, (void *)regs->si);
@@ -48,10 +47,8 @@ static void on_adjust(struct fz_vm *vm, struct pt_regs *regs)
 /* bool make_spte(vcpu, sp, slot, pte_access, gfn, pfn, ...): every leaf is made here */
 static void on_make_spte(struct fz_vm *vm, struct pt_regs *regs)
 {
-	unsigned long allowed = FZ_ACC_EXEC | FZ_ACC_WRITE;
-
-	fz_fault_entry(vm, (void *)regs->si, (void *)regs->dx, regs->r8, &allowed);
-	regs->cx = fz_acc_deny(regs->cx, ~allowed);
+	regs->cx = fz_acc_deny(regs->cx, fz_fault_entry(vm, (void *)regs->si,
+							(void *)regs->dx, regs->r8));
 	if (!(regs->cx & fz_acc_exec()))
 		fz_mmu_use_nx((void *)regs->di);
 }
@@ -162,35 +159,40 @@ static void on_set_entry(struct fz_vm *vm, struct pt_regs *regs)
 		      (pte_t){ .pte = regs->cx }, (int)regs->r8);
 }
 
-static void call(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
-		 struct ftrace_regs *fregs);
+static void by_kvm(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+		   struct ftrace_regs *fregs);
+static void by_vcpu(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+		    struct ftrace_regs *fregs);
+static void by_fetch(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+		     struct ftrace_regs *fregs);
+static void always(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+		   struct ftrace_regs *fregs);
 
-#define HOOK(symbol, function, ...) {						\
+/* @how: what the first argument is, and so how the VM is found. */
+#define HOOK(symbol, function, how, ...) {					\
 	.name = (symbol), .fn = (function),					\
-	.ops = { .func = call,							\
-		 .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT },	\
-	__VA_ARGS__ }
+	.ops = { .func = (how), .flags = FTRACE_OPS_FL_PERMANENT }, __VA_ARGS__ }
 
 /* Deaths first and births last: what is watched is seen to its end. */
 static struct hook hooks[] = {
-	HOOK("kvm_arch_destroy_vm", on_death),
+	HOOK("kvm_arch_destroy_vm", on_death, by_kvm),
 #ifdef FZ_SYM_ENCRYPT
-	HOOK(FZ_SYM_ENCRYPT, on_encrypt, .vendor = FZ_VENDOR_AMD),
+	HOOK(FZ_SYM_ENCRYPT, on_encrypt, by_kvm, .vendor = FZ_VENDOR_AMD),
 #endif
-	HOOK("make_spte", on_make_spte, .by = BY_VCPU),
-	HOOK(FZ_SYM_SPLIT, on_split),
+	HOOK("make_spte", on_make_spte, by_vcpu),
+	HOOK(FZ_SYM_SPLIT, on_split, by_kvm),
 #ifdef FZ_SYM_MERGE
-	HOOK(FZ_SYM_MERGE, on_merge),
+	HOOK(FZ_SYM_MERGE, on_merge, by_kvm),
 #endif
-	HOOK("kvm_unmap_gfn_range", on_unmap),
-	HOOK("__kvm_write_guest_page", on_write_guest),
-	HOOK("mark_page_dirty_in_slot", on_mark_dirty),
-	HOOK("kvm_arch_flush_shadow_memslot", on_drop_slot),
-	HOOK("kvm_arch_commit_memory_region", on_commit_slot),
-	HOOK("kvm_mmu_hugepage_adjust", on_adjust, .by = BY_VCPU),
-	HOOK(FZ_SYM_FAULTIN, on_faultin, .by = BY_VCPU),
-	HOOK("ptep_set_access_flags", on_set_entry, .by = BY_MM),
-	HOOK(FZ_SYM_BIRTH, on_birth),
+	HOOK("kvm_unmap_gfn_range", on_unmap, by_kvm),
+	HOOK("__kvm_write_guest_page", on_write_guest, by_kvm),
+	HOOK("mark_page_dirty_in_slot", on_mark_dirty, by_kvm),
+	HOOK("kvm_arch_flush_shadow_memslot", on_drop_slot, by_kvm),
+	HOOK("kvm_arch_commit_memory_region", on_commit_slot, by_kvm),
+	HOOK("kvm_mmu_hugepage_adjust", on_adjust, by_fetch),
+	HOOK(FZ_SYM_FAULTIN, on_faultin, by_vcpu),
+	HOOK("ptep_set_access_flags", on_set_entry, always),
+	HOOK(FZ_SYM_BIRTH, on_birth, always),
 };
 
 /*
@@ -223,30 +225,93 @@ static void prove_entry(struct pt_regs *regs)
 	}
 }
 
-/* Runs without recursion protection: a zap in one hook fires another. */
-static void notrace call(unsigned long ip, unsigned long parent,
-			 struct ftrace_ops *ops, struct ftrace_regs *fregs)
+static noinline notrace void prove(struct hook *hook, struct kvm *kvm,
+				   struct pt_regs *regs)
+{
+	if (READ_ONCE(prover) == current || (kvm && READ_ONCE(prover_vm) == kvm))
+		WRITE_ONCE(hook->fired, true);
+	if (kvm && READ_ONCE(prover_vm) == kvm && hook->fn == on_make_spte)
+		prove_entry(regs);
+}
+
+/* Of a VM that may be watched: then it is in @bucket. Or of the one that proves the hooks. */
+static noinline notrace void act(struct hook *hook, struct kvm *kvm,
+				 struct hlist_head *bucket, struct pt_regs *regs)
+{
+	struct fz_vm *vm;
+
+	if (unlikely(READ_ONCE(prover)))
+		prove(hook, kvm, regs);
+	rcu_read_lock();
+	hlist_for_each_entry_rcu(vm, bucket, node) {
+		if (vm->kvm == kvm) {
+			hook->fn(vm, regs);
+			break;
+		}
+	}
+	rcu_read_unlock();
+}
+
+static __always_inline struct pt_regs *saved(struct ftrace_regs *fregs)
+{
+#ifdef arch_ftrace_regs
+	return &arch_ftrace_regs(fregs)->regs;
+#else
+	return &fregs->regs;
+#endif
+}
+
+/*
+ * Runs without recursion protection: a zap in one hook fires another. A VM that is
+ * not watched, of which there may be many, shall notice little of it: no call, no lock.
+ */
+static __always_inline void call(struct ftrace_ops *ops, struct kvm *kvm,
+				 struct pt_regs *regs)
 {
 	struct hook *hook = container_of(ops, struct hook, ops);
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-	struct kvm *kvm = NULL;
-	struct fz_vm *vm = NULL;
+	struct hlist_head *bucket = fz_vm_bucket(kvm);
 
-	if (hook->by == BY_VCPU)
-		kvm = ((struct kvm_vcpu *)regs->di)->kvm;
-	else if (hook->by == BY_KVM)
-		kvm = (void *)regs->di;
-	if (unlikely(READ_ONCE(prover)) &&
-	    (READ_ONCE(prover) == current || (kvm && READ_ONCE(prover_vm) == kvm)))
-		WRITE_ONCE(hook->fired, true);
-	if (unlikely(kvm && READ_ONCE(prover_vm) == kvm) && hook->fn == on_make_spte)
-		prove_entry(regs);
+	if (unlikely(READ_ONCE(prover)) || unlikely(READ_ONCE(bucket->first)))
+		act(hook, kvm, bucket, regs);
+}
 
+static void notrace by_kvm(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+			   struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = saved(fregs);
+
+	call(ops, (void *)regs->di, regs);
+}
+
+static void notrace by_vcpu(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+			    struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = saved(fregs);
+
+	call(ops, ((struct kvm_vcpu *)regs->di)->kvm, regs);
+}
+
+/* vcpu, fault; only if it is an instruction's */
+static void notrace by_fetch(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+			     struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = saved(fregs);
+
+	if (fz_pf_exec((void *)regs->si))
+		call(ops, ((struct kvm_vcpu *)regs->di)->kvm, regs);
+}
+
+/* The hook itself finds which VMs it is about, or there is none yet. */
+static void notrace always(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+			   struct ftrace_regs *fregs)
+{
+	struct hook *hook = container_of(ops, struct hook, ops);
+	struct pt_regs *regs = saved(fregs);
+
+	if (unlikely(READ_ONCE(prover)))
+		prove(hook, NULL, regs);
 	rcu_read_lock();
-	if (kvm)
-		vm = fz_vm_find(kvm);
-	if (vm || hook->fn == on_birth || hook->by == BY_MM)
-		hook->fn(vm, regs);
+	hook->fn(NULL, regs);
 	rcu_read_unlock();
 }
 

@@ -106,13 +106,14 @@ static bool flush_owed(struct fz_vm *vm, struct mm_struct *mm, int batch)
 /*
  * Take W from the entry, which is small, or a huge one of hugetlb, and from the
  * TLBs. 0, or -EAGAIN. @flushed: they may have had it. @of_file: the page is a
- * file's. @vm: NULL for memory of no VM.
+ * file's. Without @vma -ENOENT, unless the page is anonymous: any write to that is
+ * trapped, in memory of whatever kind. @vm: NULL for memory of no VM.
  */
-static int take_write(struct fz_vm *vm, struct vm_area_struct *vma, unsigned long hva,
-		      pmd_t *pmd, pmd_t value, bool *flushed, bool *of_file)
+static int take_write(struct fz_vm *vm, struct mm_struct *mm, struct vm_area_struct *vma,
+		      unsigned long hva, pmd_t *pmd, pmd_t value, bool *flushed,
+		      bool *of_file)
 {
-	struct mm_struct *mm = vma->vm_mm;
-	bool huge = is_vm_hugetlb_page(vma);
+	bool huge = vma && is_vm_hugetlb_page(vma), anon;
 	spinlock_t *ptl = huge ? pmd_lockptr(mm, pmd) : pte_lockptr(mm, &value);
 	int err = -EAGAIN, batch = 0;
 	pte_t *pte, now;
@@ -127,9 +128,13 @@ static int take_write(struct fz_vm *vm, struct vm_area_struct *vma, unsigned lon
 	/* Not there, or there for NUMA balancing: KVM's own fault sees to it. */
 	if (!pte_present(now) || pte_protnone(now))
 		goto out;
+	anon = !pte_special(now) && pfn_valid(pte_pfn(now)) &&
+	       folio_test_anon(page_folio(pte_page(now)));
+	err = -ENOENT;
+	if (!vma && !anon)
+		goto out;
 	err = 0;
-	*of_file = !vma_is_anonymous(vma) && pfn_valid(pte_pfn(now)) &&
-		   !folio_test_anon(page_folio(pte_page(now)));
+	*of_file = !anon && !vma_is_anonymous(vma) && pfn_valid(pte_pfn(now));
 	*flushed = pte_write(now);
 	batch = fz_mm_tlb_batch(mm);
 	if (*flushed) {
@@ -153,15 +158,9 @@ out:
 	return err;
 }
 
-static int protect(struct fz_vm *vm, struct mm_struct *mm, unsigned long hva)
+/* Can writes through @vma be trapped? Note what they may escape by. */
+static int look_at_vma(struct fz_vm *vm, struct vm_area_struct *vma, unsigned long hva)
 {
-	struct vm_area_struct *vma = find_vma(mm, hva);
-	pmd_t *pmd, value;
-	bool flushed, of_file;
-	int err;
-
-	if (!vma || hva < vma->vm_start)
-		return -EAGAIN;
 	if ((vma->vm_flags & (VM_PFNMAP | VM_IO)) || vma_is_dax(vma) ||
 	    (is_vm_hugetlb_page(vma) && !can_trap_hugetlb(vma, hva))) {
 		fz_vm_miss(vm, FZ_MISS_HOST_WRITES);
@@ -169,18 +168,38 @@ static int protect(struct fz_vm *vm, struct mm_struct *mm, unsigned long hva)
 			fz_vm_miss(vm, FZ_MISS_SHARED);
 		return -EOPNOTSUPP;
 	}
+	return 0;
+}
 
+static int protect(struct fz_vm *vm, struct mm_struct *mm, unsigned long hva)
+{
+	struct vm_area_struct *vma = NULL;
+	bool flushed = false, of_file = false;
+	pmd_t *pmd, value;
+	int err = -ENOENT;
+
+	/* Most memory is anonymous, in small pages: that is seen without its vma. */
 	pmd = walk(mm, hva, &value);
-	/* Not mapped: KVM maps it now, and the guest comes back. */
-	if (pmd_none(value) || !pmd_present(value))
-		return -EAGAIN;
-	if (!pmd || (pmd_leaf(value) && !is_vm_hugetlb_page(vma))) {
-		/* Huge: KVM maps the region in 4 KiB from now on anyway. */
-		WRITE_ONCE(vm->split_hva, hva);
-		schedule_work(&vm->split);
-		return -EAGAIN;
+	if (pmd && pmd_present(value) && !pmd_leaf(value))
+		err = take_write(vm, mm, NULL, hva, pmd, value, &flushed, &of_file);
+	if (err == -ENOENT) {
+		vma = find_vma(mm, hva);
+		if (!vma || hva < vma->vm_start)
+			return -EAGAIN;
+		err = look_at_vma(vm, vma, hva);
+		if (err)
+			return err;
+		/* Not mapped: KVM maps it now, and the guest comes back. */
+		if (pmd_none(value) || !pmd_present(value))
+			return -EAGAIN;
+		if (!pmd || (pmd_leaf(value) && !is_vm_hugetlb_page(vma))) {
+			/* Huge: KVM maps the region in 4 KiB from now on anyway. */
+			WRITE_ONCE(vm->split_hva, hva);
+			schedule_work(&vm->split);
+			return -EAGAIN;
+		}
+		err = take_write(vm, mm, vma, hva, pmd, value, &flushed, &of_file);
 	}
-	err = take_write(vm, vma, hva, pmd, value, &flushed, &of_file);
 	if (flushed)
 		fz_count(vm, host_flushes);
 	if (of_file) {
@@ -219,7 +238,7 @@ int fz_host_protect_own(unsigned long hva)
 	vma = find_vma(mm, hva);
 	pmd = walk(mm, hva, &value);
 	if (vma && hva >= vma->vm_start && pmd && pmd_present(value) && !pmd_leaf(value))
-		err = take_write(NULL, vma, hva, pmd, value, &flushed, &of_file);
+		err = take_write(NULL, mm, vma, hva, pmd, value, &flushed, &of_file);
 	mmap_read_unlock(mm);
 	return err;
 }

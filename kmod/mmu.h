@@ -20,6 +20,12 @@ void fz_mmu_zap(struct kvm *kvm, unsigned long hva, unsigned long size, bool may
  */
 void fz_mmu_zap_beside(struct kvm *kvm, unsigned long hva, unsigned long size);
 
+/*
+ * May any entry map the page at @hva? If not, a zap would drop and flush nothing. What
+ * forbids new ones, the frame's state, must be set before. kvm->srcu must be held.
+ */
+bool fz_mmu_mapped(struct kvm *kvm, unsigned long hva);
+
 /* Drop everything. May sleep. */
 void fz_mmu_zap_all(struct kvm *kvm);
 

@@ -20,13 +20,11 @@
 #include "verify.h"
 #include "vm.h"
 
-#define TABLE_BITS	8
-
 bool fz_attach_new;
 unsigned int fz_max_vms = 1024;
 
-static DEFINE_HASHTABLE(table, TABLE_BITS);
-static DEFINE_HASHTABLE(mm_table, TABLE_BITS);
+DEFINE_HASHTABLE(fz_vm_table, FZ_VM_TABLE_BITS);
+static DEFINE_HASHTABLE(mm_table, FZ_VM_TABLE_BITS);
 static LIST_HEAD(all);
 static LIST_HEAD(leaving);		/* out of the table, not yet in past */
 static DEFINE_SPINLOCK(lock);		/* all of these */
@@ -40,9 +38,8 @@ struct fz_vm *fz_vm_find(struct kvm *kvm)
 {
 	struct fz_vm *vm;
 
-	if (!READ_ONCE(nr_vms))
-		return NULL;
-	hash_for_each_possible_rcu(table, vm, node, (unsigned long)kvm, lockdep_is_held(&lock))
+	hash_for_each_possible_rcu(fz_vm_table, vm, node, (unsigned long)kvm,
+				   lockdep_is_held(&lock))
 		if (vm->kvm == kvm)
 			return vm;
 	return NULL;
@@ -55,7 +52,7 @@ struct fz_vm *fz_vm_of_mm(struct mm_struct *mm, struct fz_vm *vm)
 	if (!vm) {
 		if (!READ_ONCE(nr_vms))
 			return NULL;
-		head = &mm_table[hash_min((unsigned long)mm, TABLE_BITS)];
+		head = &mm_table[hash_min((unsigned long)mm, FZ_VM_TABLE_BITS)];
 		vm = hlist_entry_safe(rcu_dereference_raw(hlist_first_rcu(head)),
 				      struct fz_vm, by_mm);
 	} else {
@@ -222,7 +219,7 @@ static int insert(struct fz_vm *vm)
 	} else {
 		vm->info.id = next_id++;
 		WRITE_ONCE(nr_vms, nr_vms + 1);
-		hash_add_rcu(table, &vm->node, (unsigned long)vm->kvm);
+		hash_add_rcu(fz_vm_table, &vm->node, (unsigned long)vm->kvm);
 		hash_add_rcu(mm_table, &vm->by_mm, (unsigned long)vm->kvm->mm);
 		list_add_tail_rcu(&vm->list, &all);
 	}

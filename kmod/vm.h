@@ -5,6 +5,7 @@
 #ifndef FZ_VM_H
 #define FZ_VM_H
 
+#include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
@@ -74,7 +75,16 @@ struct fz_vm {
 extern bool fz_attach_new;	/* attach every VM at its birth */
 extern unsigned int fz_max_vms;
 
-/* The VM of @kvm, or NULL. Must be under RCU. The common answer is quick. */
+#define FZ_VM_TABLE_BITS	8
+extern struct hlist_head fz_vm_table[1 << FZ_VM_TABLE_BITS];
+
+/* Where @kvm is if it is watched: nearly always nothing else is. */
+static inline struct hlist_head *fz_vm_bucket(const struct kvm *kvm)
+{
+	return &fz_vm_table[hash_min((unsigned long)kvm, FZ_VM_TABLE_BITS)];
+}
+
+/* The VM of @kvm, or NULL. Must be under RCU. */
 struct fz_vm *fz_vm_find(struct kvm *kvm);
 
 /* The first VM of a process, or the next after @vm. Must be under RCU. */

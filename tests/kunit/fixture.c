@@ -14,7 +14,7 @@ static struct fz_consumer consumer;
 static struct page *pages[2 * PAGES];
 struct fz_ring fx_ring;
 struct fz_regs fx_regs;
-struct fz_vm *fx_watched;
+struct hlist_head fz_vm_table[1 << FZ_VM_TABLE_BITS];
 u32 fz_kvm_vendor;
 
 /* The same pages twice in a row, as kmod/rings.c maps them. */
@@ -102,9 +102,4 @@ void fz_rings_wake(void)
 void fz_regs_read(struct kvm_vcpu *vcpu, struct fz_regs *regs)
 {
 	*regs = fx_regs;
-}
-
-struct fz_vm *fz_vm_find(struct kvm *kvm)
-{
-	return fx_watched && fx_watched->kvm == kvm ? fx_watched : NULL;
 }

@@ -24,9 +24,6 @@ void fx_consume(const struct fz_rec *rec);
 /* What fz_regs_read() says. */
 extern struct fz_regs fx_regs;
 
-/* What fz_vm_find() finds, for its own struct kvm. */
-extern struct fz_vm *fx_watched;
-
 /* A VM that is watched, with counters and no frames. Put it in .exit. */
 struct fz_vm *fx_vm(struct kunit *test);
 void fx_vm_put(struct fz_vm *vm);

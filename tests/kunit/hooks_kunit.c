@@ -30,11 +30,11 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu, struct kvm_page_fault
 	TOLD(vcpu, fault, 0);
 }
 
-void fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp, const struct kvm_memory_slot *slot,
-		    gfn_t gfn, unsigned long *access)
+unsigned int fz_fault_entry(struct fz_vm *vm, struct kvm_mmu_page *sp,
+			    const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	TOLD(sp, slot, gfn);
-	*access &= allow;
+	return ~allow & (FZ_ACC_EXEC | FZ_ACC_WRITE);
 }
 
 void fz_fault_host_write(struct fz_vm *vm, const struct kvm_memory_slot *slot, gfn_t gfn)
@@ -106,6 +106,19 @@ static struct fz_vm *vm;
 static struct kvm_vcpu *vcpu;
 static struct kvm *kvm, *stranger;
 
+/* The hooks look for the VM where vm.c puts it, another of the same bucket before it. */
+static void watch(bool on)
+{
+	static struct fz_vm other;
+
+	hlist_del_init(&vm->node);
+	hlist_del_init(&other.node);
+	if (on) {
+		hlist_add_head(&vm->node, fz_vm_bucket(kvm));
+		hlist_add_head(&other.node, fz_vm_bucket(kvm));
+	}
+}
+
 static int hooks_init(struct kunit *test)
 {
 	int i, err = fx_ring_init(test);
@@ -121,7 +134,7 @@ static int hooks_init(struct kunit *test)
 	vm = fx_vm(test);
 	vm->kvm = kvm;
 	vcpu->kvm = kvm;
-	fx_watched = vm;
+	watch(true);
 	told = (struct told) {};
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
 		hooks[i].fired = false;
@@ -131,7 +144,7 @@ static int hooks_init(struct kunit *test)
 static void hooks_exit(struct kunit *test)
 {
 	fz_hooks_prove_end();
-	fx_watched = NULL;
+	watch(false);
 	fx_vm_put(vm);
 	kvfree(vcpu);
 	kvfree(stranger);
@@ -147,17 +160,18 @@ static void handler(struct fz_vm *of, struct pt_regs *regs)
 	regs->cx += 1000;
 }
 
-static struct hook by_kvm = HOOK("fz_kunit_target", handler);
-static struct hook by_vcpu = HOOK("fz_kunit_target", handler, .by = BY_VCPU);
-static struct hook by_mm = HOOK("fz_kunit_target", handler, .by = BY_MM);
-static struct hook birth = HOOK("fz_kunit_target", on_birth);
-static struct hook missing = HOOK("fz_kunit_no_such_function", handler);
+static struct hook of_kvm = HOOK("fz_kunit_target", handler, by_kvm);
+static struct hook of_vcpu = HOOK("fz_kunit_target", handler, by_vcpu);
+static struct hook of_fetch = HOOK("fz_kunit_target", handler, by_fetch);
+static struct hook of_all = HOOK("fz_kunit_target", handler, always);
+static struct hook birth = HOOK("fz_kunit_target", on_birth, always);
+static struct hook missing = HOOK("fz_kunit_no_such_function", handler, by_kvm);
 
 /* ftrace leaves the hash that it has freed in the ops: they are good for one attach. */
 static void fresh(struct hook *hook)
 {
 	hook->ops = (struct ftrace_ops) {
-		.func = call, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT,
+		.func = hook->ops.func, .flags = FTRACE_OPS_FL_PERMANENT,
 	};
 }
 
@@ -172,28 +186,38 @@ static void detach(struct hook *hook)
 /* A hook acts on watched VMs only; what it leaves in the registers is what the function gets. */
 static void hooks_fire(struct kunit *test)
 {
+	struct kunit_fault fault = {};
+
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(kvm, 1, 2, 7), 7);
-	KUNIT_ASSERT_EQ(test, attach(&by_kvm), 0);
+	KUNIT_ASSERT_EQ(test, attach(&of_kvm), 0);
 	handled = 0;
-	KUNIT_EXPECT_TRUE(test, by_kvm.attached);
+	KUNIT_EXPECT_TRUE(test, of_kvm.attached);
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(kvm, 1, 2, 7), 1007);
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(stranger, 1, 2, 7), 7);
 	KUNIT_EXPECT_EQ(test, handled, 1);
-	fx_watched = NULL;
+	watch(false);
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(kvm, 1, 2, 7), 7);
-	fx_watched = vm;
-	detach(&by_kvm);
+	watch(true);
+	detach(&of_kvm);
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(kvm, 1, 2, 7), 7);
 
-	KUNIT_ASSERT_EQ(test, attach(&by_vcpu), 0);
+	KUNIT_ASSERT_EQ(test, attach(&of_vcpu), 0);
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(vcpu, 1, 2, 7), 1007);
 	vcpu->kvm = stranger;
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(vcpu, 1, 2, 7), 7);
-	detach(&by_vcpu);
+	vcpu->kvm = kvm;
+	detach(&of_vcpu);
 
-	KUNIT_ASSERT_EQ(test, attach(&by_mm), 0);
+	/* Of a vCPU's faults, fetches only. */
+	KUNIT_ASSERT_EQ(test, attach(&of_fetch), 0);
+	KUNIT_EXPECT_EQ(test, fz_kunit_target(vcpu, (unsigned long)&fault, 2, 7), 7);
+	fault.exec = true;
+	KUNIT_EXPECT_EQ(test, fz_kunit_target(vcpu, (unsigned long)&fault, 2, 7), 1007);
+	detach(&of_fetch);
+
+	KUNIT_ASSERT_EQ(test, attach(&of_all), 0);
 	KUNIT_EXPECT_EQ(test, fz_kunit_target(NULL, 1, 2, 7), 1007);
-	detach(&by_mm);
+	detach(&of_all);
 
 	/* A birth is of a VM that nobody knows yet. */
 	KUNIT_ASSERT_EQ(test, attach(&birth), 0);
@@ -206,30 +230,30 @@ static void hooks_fire(struct kunit *test)
 /* A hook proves itself by the calls of who proves, and those on its VM, and by no others. */
 static void hooks_proof_of_fire(struct kunit *test)
 {
-	KUNIT_ASSERT_EQ(test, attach(&by_kvm), 0);
-	by_kvm.fired = false;
+	KUNIT_ASSERT_EQ(test, attach(&of_kvm), 0);
+	of_kvm.fired = false;
 	fz_kunit_target(kvm, 1, 2, 7);
-	KUNIT_EXPECT_FALSE(test, by_kvm.fired);
+	KUNIT_EXPECT_FALSE(test, of_kvm.fired);
 	fz_hooks_prove_begin();
 	fz_kunit_target(stranger, 1, 2, 7);
-	KUNIT_EXPECT_TRUE(test, by_kvm.fired);
+	KUNIT_EXPECT_TRUE(test, of_kvm.fired);
 
 	/* Another task's call. */
-	by_kvm.fired = false;
+	of_kvm.fired = false;
 	prover = (struct task_struct *)test;
 	fz_kunit_target(kvm, 1, 2, 7);
-	KUNIT_EXPECT_FALSE(test, by_kvm.fired);
+	KUNIT_EXPECT_FALSE(test, of_kvm.fired);
 	fz_hooks_prove_vm(kvm, 0);
 	fz_kunit_target(stranger, 1, 2, 7);
-	KUNIT_EXPECT_FALSE(test, by_kvm.fired);
+	KUNIT_EXPECT_FALSE(test, of_kvm.fired);
 	fz_kunit_target(kvm, 1, 2, 7);
-	KUNIT_EXPECT_TRUE(test, by_kvm.fired);
+	KUNIT_EXPECT_TRUE(test, of_kvm.fired);
 
-	by_kvm.fired = false;
+	of_kvm.fired = false;
 	fz_hooks_prove_end();
 	fz_kunit_target(kvm, 1, 2, 7);
-	KUNIT_EXPECT_FALSE(test, by_kvm.fired);
-	detach(&by_kvm);
+	KUNIT_EXPECT_FALSE(test, of_kvm.fired);
+	detach(&of_kvm);
 }
 
 /* A function that is not there is an error, and nothing stays behind. */
