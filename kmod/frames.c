@@ -11,6 +11,27 @@
 #include <linux/string.h>
 #include "frames.h"
 
+/* Of their own: a slab of the kernel's would round either up to 512 bytes. */
+static struct kmem_cache *regions, *chunks;
+
+int fz_frames_alloc_init(void)
+{
+	regions = KMEM_CACHE(fz_region, 0);
+	chunks = KMEM_CACHE(fz_chunk, 0);
+	if (regions && chunks)
+		return 0;
+	fz_frames_alloc_exit();
+	return -ENOMEM;
+}
+
+void fz_frames_alloc_exit(void)
+{
+	kmem_cache_destroy(chunks);
+	kmem_cache_destroy(regions);
+	chunks = NULL;
+	regions = NULL;
+}
+
 void fz_frames_init(struct fz_frames *frames)
 {
 	memset(frames->near, 0, sizeof(frames->near));
@@ -26,8 +47,9 @@ void fz_frames_destroy(struct fz_frames *frames)
 
 	xa_for_each(&frames->regions, key, region) {
 		for (i = 0; i < FZ_CHUNKS; i++)
-			kfree(region->chunk[i]);
-		kfree(region);
+			if (region->chunk[i])
+				kmem_cache_free(chunks, region->chunk[i]);
+		kmem_cache_free(regions, region);
 	}
 	xa_destroy(&frames->regions);
 }
@@ -41,7 +63,7 @@ struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long 
 	if (region)
 		return region;
 
-	region = kzalloc(sizeof(*region), GFP_ATOMIC | __GFP_NOWARN);
+	region = kmem_cache_zalloc(regions, GFP_ATOMIC | __GFP_NOWARN);
 	if (!region)
 		return NULL;
 	spin_lock_init(&region->lock);
@@ -51,7 +73,7 @@ struct fz_region *fz_frames_make_region(struct fz_frames *frames, unsigned long 
 	old = xa_cmpxchg(&frames->regions, key, NULL, region,
 			 GFP_ATOMIC | __GFP_NOWARN);
 	if (old) {
-		kfree(region);
+		kmem_cache_free(regions, region);
 		if (xa_is_err(old))
 			return NULL;
 		region = old;
@@ -72,7 +94,7 @@ struct fz_frame *fz_region_make_frame(struct fz_frames *frames,
 
 	lockdep_assert_held(&region->lock);
 	if (!chunk) {
-		chunk = kzalloc(sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
+		chunk = kmem_cache_zalloc(chunks, GFP_ATOMIC | __GFP_NOWARN);
 		if (!chunk)
 			return NULL;
 		atomic64_add(sizeof(*chunk), &frames->memory);

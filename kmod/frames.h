@@ -99,6 +99,10 @@ struct fz_frames {
 	atomic64_t memory;
 };
 
+/* For the module: before the first VM, and when the last one's frames are freed. */
+int fz_frames_alloc_init(void);
+void fz_frames_alloc_exit(void);
+
 void fz_frames_init(struct fz_frames *frames);
 
 /* Free all. Nobody may look any more: a grace period must have passed. */

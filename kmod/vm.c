@@ -502,8 +502,16 @@ void fz_vm_counters(struct fz_vm *vm, struct fz_counters *sum)
 
 int fz_vm_init(void)
 {
+	int err = fz_frames_alloc_init();
+
+	if (err)
+		return err;
 	wq = alloc_workqueue("fitzroy_free", WQ_UNBOUND, 0);
-	return wq ? 0 : -ENOMEM;
+	if (!wq) {
+		fz_frames_alloc_exit();
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void fz_vm_exit(void)
@@ -511,4 +519,5 @@ void fz_vm_exit(void)
 	/* No VM is left; wait for the grace periods and the frees of the last. */
 	rcu_barrier();
 	destroy_workqueue(wq);
+	fz_frames_alloc_exit();
 }

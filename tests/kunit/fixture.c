@@ -78,6 +78,7 @@ struct fz_vm *fx_vm(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vm);
 	vm->stats = alloc_percpu(struct fz_counters);
 	KUNIT_ASSERT_NOT_NULL(test, (void __force *)vm->stats);
+	KUNIT_ASSERT_EQ(test, fz_frames_alloc_init(), 0);
 	fz_frames_init(&vm->frames);
 	vm->info.id = 77;
 	vm->armed = true;
@@ -87,6 +88,7 @@ struct fz_vm *fx_vm(struct kunit *test)
 void fx_vm_put(struct fz_vm *vm)
 {
 	fz_frames_destroy(&vm->frames);
+	fz_frames_alloc_exit();
 	free_percpu(vm->stats);
 }
 

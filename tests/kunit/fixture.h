@@ -24,7 +24,7 @@ void fx_consume(const struct fz_rec *rec);
 /* What fz_regs_read() says. */
 extern struct fz_regs fx_regs;
 
-/* A VM that is watched, with counters and no frames. Put it in .exit. */
+/* A VM that is watched, with counters and no frames; one at a time. Put it in .exit. */
 struct fz_vm *fx_vm(struct kunit *test);
 void fx_vm_put(struct fz_vm *vm);
 

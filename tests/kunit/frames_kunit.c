@@ -18,6 +18,7 @@ static int frames_init(struct kunit *test)
 	struct fz_frames *frames = kunit_kzalloc(test, sizeof(*frames), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, frames);
+	KUNIT_ASSERT_EQ(test, fz_frames_alloc_init(), 0);
 	fz_frames_init(frames);
 	test->priv = frames;
 	return 0;
@@ -26,6 +27,7 @@ static int frames_init(struct kunit *test)
 static void frames_exit(struct kunit *test)
 {
 	fz_frames_destroy(test->priv);
+	fz_frames_alloc_exit();
 }
 
 /* The frame of @hva, made with all that it needs. */
