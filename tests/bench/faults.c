@@ -21,6 +21,36 @@
 /* Each guest has a GiB of its own, always the same: what lies near it may cost. */
 #define MEM_AT	0x200000000000UL
 
+static unsigned int mode;	/* bare, other, watched */
+
+/* For profile.c: one of its marks, nopl 0x5a5a33NN(%rax), and a ret. */
+static void mark(unsigned int n)
+{
+	static uint8_t *code;
+	const uint8_t bytes[] = { 0x0f, 0x1f, 0x80, n, 0x33, 0x5a, 0x5a, 0xc3 };
+
+	if (!code)
+		code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (code == MAP_FAILED)
+		err(2, "mmap of a mark");
+	memcpy(code + 16 * n, bytes, sizeof(bytes));
+	((void (*)(void))(code + 16 * n))();
+}
+
+/* The mark of a figure, as profile.py has it; 0: none. */
+static unsigned int mark_of(const char *name)
+{
+	static const char *const names[] = { "exec_first", "reexec", "write_after_exec",
+					     "data_fault", "data_fault_late" };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(name, names[i]))
+			return 1 + 8 * mode + i;
+	return 0;
+}
+
 /* @program on @n groups from @gpa on. Each page is worth @each records if it is watched. */
 static uint64_t groups(struct vm *vm, const char *name, uint64_t gpa, unsigned int n,
 		       unsigned int each)
@@ -30,7 +60,9 @@ static uint64_t groups(struct vm *vm, const char *name, uint64_t gpa, unsigned i
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
+		mark(mark_of(name));
 		ticks[i] = group_on(vm, 0, gpa + (uint64_t)i * GROUP * PAGE, GROUP);
+		mark(0);
 		sum += ticks[i];
 		seen += drain();
 	}
@@ -86,6 +118,7 @@ int main(int argc, char **argv)
 
 	if (!bare && !watched && (argc != 2 || strcmp(argv[1], "other")))
 		errx(2, "usage: faults bare|other|watched");
+	mode = watched ? 2 : !bare;
 	if (!bare && (fz_device_open(&dev, &error) ||
 		      (watched && fz_device_reader(dev, false, &reader, &error))))
 		errx(2, "%s", error.text);
