@@ -3,7 +3,7 @@
 # selftest.sh KVER CPU [SMP [unload|fuzz SECONDS [SEED]|NAME]] - the selftests in an emulated host; TAP
 #
 # FZ_SELFTESTS names cases, FZ_ROUNDS how often the longer ones repeat; the results of such a run
-# are kept under NAME.
+# are kept under NAME; FZ_APPEND is more for the host's command line.
 set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
@@ -40,7 +40,7 @@ exit \$rc
 SH
 chmod 755 "$dir/script"
 # A disk to swap to, and one that the selftests serve themselves.
-args=(--host-module zram --host-module nbd) append=nbd.nbds_max=1 timeout=1200
+args=(--host-module zram --host-module nbd) append="nbd.nbds_max=1 ${FZ_APPEND-}" timeout=1200
 [ "$2" != intel ] || args+=(--host-file "$selftest") timeout=${FZ_TIMEOUT:-2400}
 [ -z "${FZ_ROUNDS-}" ] || timeout=1800
 # A kernel that checks itself is slower by far; on two CPUs it preempts wherever it can.

@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "selftest.h"
 
@@ -236,6 +238,57 @@ static void path_collapse(uint8_t *mem)
 		err(2, "MADV_COLLAPSE");
 }
 
+/* For mm_users: of one thread alone the kernel spares what is on its own node. */
+static void *idle(void *arg)
+{
+	pthread_mutex_lock(arg);
+	pthread_mutex_unlock(arg);
+	return NULL;
+}
+
+static unsigned long hints_taken(void)
+{
+	char line[128];
+	unsigned long n = 0;
+	FILE *f = fopen("/proc/vmstat", "r");
+
+	if (!f)
+		err(2, "/proc/vmstat");
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "numa_hint_faults %lu", &n);
+	fclose(f);
+	return n;
+}
+
+/* NUMA balancing takes access away for a moment; a read gives it back, with W where it may. */
+static void path_numa(uint8_t *mem)
+{
+	unsigned long before, n = 0;
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	volatile uint8_t sum = 0;
+	pthread_t thread;
+	time_t end;
+	size_t i;
+
+	pthread_mutex_lock(&lock);
+	if (pthread_create(&thread, NULL, idle, &lock))
+		errx(2, "pthread_create");
+	put("/proc/sys/kernel/numa_balancing", "1");
+	/* It looks at who runs. */
+	for (end = time(NULL) + 120; n < N && time(NULL) < end;) {
+		for (i = 0; i < 200000000; i++)
+			sum += i;
+		before = hints_taken();
+		for (i = 0; i < N; i++)
+			sum += mem[i * PAGE];
+		n = hints_taken() - before;
+	}
+	put("/proc/sys/kernel/numa_balancing", "0");
+	pthread_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
+	ok(n >= N, "%lu hints taken", n);
+}
+
 static const struct path {
 	const char *name;
 	void (*fn)(uint8_t *mem);
@@ -254,6 +307,8 @@ static const struct path {
 	{ "migration", path_migrate, N },
 };
 
+/* It goes through all of the memory: the page that calls them, too. */
+static const struct path numa = { "NUMA hint", path_numa, N + 1 };
 static const struct path collapse = { "collapse", path_collapse, N };
 
 /* The VMM writes @value into all, itself or by a system call. */
@@ -273,6 +328,8 @@ static void rewrite(uint8_t *mem, uint32_t value, bool by_kernel)
 static void walk(struct vm *vm, uint64_t id, const struct path *path, bool run_between)
 {
 	uint8_t *mem = vm->mem + TARGETS;
+	/* By the write or before it; the path may take the caller along. */
+	unsigned int all = run_between || path->changed < N ? N : path->changed;
 	unsigned int changed, between = 0;
 	static uint32_t value = 1000;
 	const struct seen *s;
@@ -292,11 +349,11 @@ static void walk(struct vm *vm, uint64_t id, const struct path *path, bool run_b
 	}
 	rewrite(mem, ++value, run_between);
 	changed += look(id)->count[FZ_REC_CHANGED];
-	ok(changed == N, "%s, %s written: %u changed", path->name,
+	ok(changed == all, "%s, %s written: %u changed", path->name,
 	   run_between ? "run," : "then", changed);
 	ok(!call(vm, 0, TARGETS, N) && vcpu_rax(vm, 0) == (__u64)N * value, "what was written runs");
 	s = look(id);
-	ok(s->count[FZ_REC_REEXEC] == N && !s->bad_hash && !s->count[FZ_REC_MIXED] &&
+	ok(s->count[FZ_REC_REEXEC] == all && !s->bad_hash && !s->count[FZ_REC_MIXED] &&
 	   !memcmp(s->last_page, vm->mem + s->last_gfn * PAGE, PAGE),
 	   "%u re-executions", s->count[FZ_REC_REEXEC]);
 }
@@ -344,6 +401,27 @@ static void test_collapse(void)
 	}
 	put(SHMEM_HUGE, "never");
 }
+
+/* Needs a host with two nodes. */
+static void test_numa(void)
+{
+	void *mem = vm_map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	struct vm vm;
+	uint64_t id;
+
+	madvise(mem, MEM_BYTES, MADV_NOHUGEPAGE);
+	vm_new_on(&vm, 1, mem);
+	id = attach(&vm);
+	PUT(&vm, DRIVER(0), call_pages);
+	walk(&vm, id, &numa, false);
+	walk(&vm, id, &numa, true);
+	finish(&vm, id);
+}
+
+const struct test host_numa_tests[] = {
+	{ "host-numa", test_numa },
+	{ NULL, NULL }
+};
 
 const struct test host_path_tests[] = {
 	{ "host-collapse", test_collapse },

@@ -235,7 +235,7 @@ int main(int argc, char **argv)
 		wx_tests, host_tests, host_mem_tests, host_path_tests, host_io_tests,
 		life_tests, kinds_tests, change_tests, fds_tests, storm_tests, device_tests,
 		modes_tests, nested_tests, verify_tests, mixed_tests, loss_tests, audit_tests,
-		bed_tests,
+		bed_tests, host_numa_tests,
 	};
 	const struct test *test;
 	bool injects = has_param("inject_x");
@@ -260,7 +260,8 @@ int main(int argc, char **argv)
 		for (test = groups[i]; test->name; test++)
 			if (selected(test->name, argc, argv) &&
 			    (groups[i] != audit_tests || injects) &&
-			    (groups[i] != bed_tests || argc > 1)) {
+			    ((groups[i] != bed_tests && groups[i] != host_numa_tests) ||
+			     argc > 1)) {
 				diag("%s", test->name);
 				again_run(run, test);
 			}

@@ -89,7 +89,7 @@ extern const struct test wx_tests[], host_tests[], host_mem_tests[], host_path_t
 			 host_io_tests[], life_tests[], device_tests[],
 			 change_tests[], fds_tests[], storm_tests[], modes_tests[], nested_tests[],
 			 kinds_tests[];
-extern const struct test bed_tests[];	/* by name only */
+extern const struct test bed_tests[], host_numa_tests[];	/* by name only */
 extern const struct test verify_tests[], mixed_tests[], loss_tests[], audit_tests[];
 
 #endif
