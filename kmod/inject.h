@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * inject.h - faults on purpose, so that the audit can be seen to find them
+ * inject.h - faults on purpose, so that the audit can be seen to find them; VMs that no
+ * emulator has
  *
  * Only in a module built with INJECT=1; in the product nothing of it is left.
  */
@@ -14,6 +15,7 @@ enum fz_fault_kind {
 	FZ_INJECT_X_HUGE,	/* so does a large one */
 	FZ_INJECT_W,		/* an entry of an executable frame keeps W */
 	FZ_INJECT_ZAP,		/* entries are not dropped */
+	FZ_INJECT_ENCRYPTED,	/* while it is not 0 all VMs look encrypted */
 	FZ_INJECT_KINDS,
 };
 

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <fitzroy.h>
+#include "inject.h"
 #include "kvm.h"
 
 #define pr_refuse(fmt, ...)	pr_err("fitzroy: not loaded: " fmt "\n", ##__VA_ARGS__)
@@ -171,6 +172,8 @@ static u32 refusals(struct kvm *kvm)
 	    READ_ONCE(FZ_FIELD(bool, kvm, FZ_SVM_SEV_INFO + FZ_SEV_ACTIVE)))
 		refuse |= FZ_REFUSE_ENCRYPTED;
 #endif
+	if (fz_injecting(FZ_INJECT_ENCRYPTED))
+		refuse |= FZ_REFUSE_ENCRYPTED;
 #ifdef kvm_arch_has_private_mem
 	if (kvm_arch_has_private_mem(kvm))
 		refuse |= FZ_REFUSE_PRIVATE;

@@ -45,7 +45,7 @@ kvm() # PARAM...: the modules of KVM anew
 rmmod fitzroy
 insmod "\$faulty" ring_kib=1024 || exit 1
 part 'planted faults'
-"\$selftest" audit-x audit-x-huge audit-w audit-zap audit-zap-huge
+"\$selftest" audit-x audit-x-huge audit-w audit-zap audit-zap-huge encrypted
 rmmod fitzroy
 kvm tdp_mmu=0
 part "planted faults, tdp_mmu=\$(cat /sys/module/kvm/parameters/tdp_mmu)"

@@ -2,7 +2,8 @@
 /*
  * case_audit.c - the audit finds what was planted, all of it and nothing else
  *
- * Needs a module built with INJECT=1, which breaks its promise as often as it is told.
+ * Needs a module built with INJECT=1, which breaks its promise as often as it is told, and
+ * takes VMs for encrypted ones.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -198,5 +199,6 @@ const struct test audit_tests[] = {
 	{ "audit-w", test_w },
 	{ "audit-zap", test_zap },
 	{ "audit-zap-huge", test_zap_huge },
+	{ "encrypted", test_encrypted },
 	{ NULL, NULL }
 };

@@ -218,6 +218,68 @@ static void private_slot(void)
 	vm_free(&vm);
 }
 
+/* Refused, let go at birth, let go when it turns; of what runs then nothing is captured. */
+void test_encrypted(void)
+{
+	struct fz_attach a = { .size = sizeof(a) };
+	uint64_t id, command[4] = {};
+	const struct seen *s;
+	struct vm vm, other;
+	int i;
+
+	vm_new(&vm, 1);
+	vm_new(&other, 1);
+	param("inject_encrypted", 1);
+	a.vm_fd = vm.fd;
+	ok(ioctl(fz_device_fd(dev), FZ_IOC_ATTACH, &a) == -1 && errno == EOPNOTSUPP &&
+	   a.refused == FZ_REFUSE_ENCRYPTED, "an encrypted VM is refused, and why is said");
+	param("inject_encrypted", 0);
+
+	id = attach(&vm);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, N, 3);
+	ok(!call(&vm, 0, TARGETS, 1), "one that is not is watched");
+	ok(look(id)->count[FZ_REC_EXEC] == 2, "and captured");
+	param("inject_encrypted", 1);
+	let_go_for = 0;
+	each = see_reason;
+	ok(!call(&vm, 0, TARGETS, N) && vcpu_rax(&vm, 0) == sum(3, N), "it turns, and runs on");
+	for (i = 0; i < 200 && vms_listed(); i++)
+		usleep(50000);
+	s = look_on();
+	ok(s->count[FZ_REC_VM_DETACH] == 1 && let_go_for == FZ_REFUSE_ENCRYPTED && !vms_listed() &&
+	   s->count[FZ_REC_EXEC] == 2, "it is let go, reason 0x%x, with nothing captured",
+	   let_go_for);
+
+	param("inject_encrypted", 0);
+	id = attach(&other);
+	param("inject_encrypted", 1);
+	look(id);
+	let_go_for = 0;
+	ioctl(other.fd, KVM_MEMORY_ENCRYPT_OP, command);
+	for (i = 0; i < 200 && vms_listed(); i++)
+		usleep(50000);
+	ok(look_on()->count[FZ_REC_VM_DETACH] == 1 && let_go_for == FZ_REFUSE_ENCRYPTED,
+	   "one that asks for it is let go though it does not run");
+
+	if (fz_device_attach_new(dev, true, 0, &error))
+		errx(2, "attach_new: %s", error.text);
+	vm_free(&other);
+	look(id + 1);
+	let_go_for = 0;
+	vm_new(&other, 1);
+	if (fz_device_attach_new(dev, false, 0, &error))
+		errx(2, "attach_new: %s", error.text);
+	s = look_on();
+	ok(s->count[FZ_REC_VM_ATTACH] == 1 && s->count[FZ_REC_VM_DETACH] == 1 &&
+	   let_go_for == FZ_REFUSE_ENCRYPTED && !vms_listed(),
+	   "born under attach_new it is let go at once");
+	each = NULL;
+	param("inject_encrypted", 0);
+	vm_free(&other);
+	vm_free(&vm);
+}
+
 static void test_private(void)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);

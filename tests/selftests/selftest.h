@@ -79,6 +79,9 @@ void put(const char *path, const char *value);
 /* What of the VM is said not to be covered: FZ_MISS_*. */
 __u32 not_covered(__u64 id);
 
+/* VMs that the module is told to take for encrypted ones; case_kinds.c */
+void test_encrypted(void);
+
 struct test {
 	const char *name;
 	void (*fn)(void);
