@@ -2,15 +2,17 @@
 /*
  * longlog.c - make a long log out of a short one
  *
- *	longlog LOG OUT EVENTS again|processes
+ *	longlog LOG OUT EVENTS again|processes|pages
  *
  * The records of LOG (of one CPU from now on), over and over, until there are EVENTS.
  * again: the same frames run again. processes: each time other frames and address spaces,
- * as of processes that start and end. OUT may be a pipe.
+ * as of processes that start and end. pages: and each page in user mode is another, as of a
+ * guest that makes ever new code. OUT may be a pipe.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 #include "log.h"
 
 static struct fz_rec **recs;
@@ -45,13 +47,14 @@ int main(int argc, char **argv)
 	uint64_t events, i, round = 0, seq = 0, span;
 	struct fz_log_writer *w;
 	struct fz_log_state s;
-	bool processes;
+	bool processes, pages;
 	size_t k;
 
 	if (argc != 5)
-		die("LOG OUT EVENTS again|processes");
+		die("LOG OUT EVENTS again|processes|pages");
 	events = strtoull(argv[3], NULL, 10);
-	processes = !strcmp(argv[4], "processes");
+	pages = !strcmp(argv[4], "pages");
+	processes = pages || !strcmp(argv[4], "processes");
 	if (fz_log_read(argv[1], keep, NULL, NULL, &s, &err) ||
 	    fz_log_create(&w, argv[2], true, NULL, &err))
 		die(err.text);
@@ -76,6 +79,10 @@ int main(int argc, char **argv)
 				r->gfn += 1 << 20;
 			if (round && processes)
 				r->cr3 += 1ULL << 32;
+			if (round && pages && fz_rec_page(r) && r->cpl == 3) {
+				memcpy((uint8_t *)fz_rec_page(r) + 64, &i, sizeof(i));
+				r->hash = XXH64(fz_rec_page(r), FZ_PAGE_SIZE, 0);
+			}
 			if (fz_log_add(w, r, &err))
 				die(err.text);
 		}

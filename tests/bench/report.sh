@@ -3,7 +3,7 @@
 # report.sh LOG DB [EVENTS] - time and memory of a report on a long log; lines as in tests/bench/run
 #
 # EVENTS captures (default 10000000), LOG over and over, through a pipe: the same frames again,
-# and (a tenth as many) as of ever new processes. The writer's time is not counted.
+# and (a tenth as many) as of ever new processes, and of ever new code. The writer's time is not counted.
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
@@ -42,3 +42,4 @@ PY
 one once again 10000 "a log as short as it was"
 one again again "$events" "the same frames again"
 one processes processes $((events / 10)) "ever new processes"
+one pages pages $((events / 10)) "ever new code in user mode"

@@ -106,6 +106,8 @@ ok "report --reference: the byte that differs" json "$tmp/with.json" \
 ok "report --reference: not there" run 2 report "$tmp/log" --db "$tmp/db" --reference "$tmp/nothing"
 printf '# made\n\n%s  # by its name\n' cat > "$tmp/generators"
 ok "report --generators" run 0 report "$tmp/log" --db "$tmp/db" --generators "$tmp/generators"
+ok "report --max-frames" run 0 report "$tmp/log" --db "$tmp/db" --max-frames 20000
+ok "report --max-frames: too few" run 2 report "$tmp/log" --db "$tmp/db" --max-frames 10
 ok "report --generators: not there" run 2 report "$tmp/log" --db "$tmp/db" --generators "$tmp/nothing"
 head -c 3000 /dev/zero | tr '\0' a > "$tmp/generators"
 ok "report --generators: a line that never ends" run 2 report "$tmp/log" --db "$tmp/db" --generators "$tmp/generators"

@@ -104,6 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		how = *data++, size--;
 	CHECK(!fz_identify_new(&id, NULL, &err));
+	/* More frames than are kept. */
+	fz_identify_limit(id, how & 16 ? 32 : 0);
 	for (i = 0; size >= ITEM && i < ITEMS; i++, data += ITEM, size -= ITEM) {
 		add(data);
 		/* watch settles again and again */

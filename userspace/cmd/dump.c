@@ -71,6 +71,7 @@ static json_t *index_frame(const struct fz_results *r, const struct fz_log_heade
 static int send_all(const struct fz_results *r, const struct fz_log_header *h, FILE *out)
 {
 	uint8_t *sent = calloc(r->ncontents + 1, 1);
+	uint64_t lost = r->not_compared;
 	bool first = true;
 	size_t i;
 
@@ -102,7 +103,9 @@ static int send_all(const struct fz_results *r, const struct fz_log_header *h, F
 		json_dumpf(j, out, JSON_COMPACT);
 		json_decref(j);
 	}
-	fprintf(out, "\n], \"not_kept\": %" PRIu64 "}\n", r->not_compared);
+	for (i = 0; i < r->nvms; i++)
+		lost += r->vms[i].let_go.unknown;
+	fprintf(out, "\n], \"not_kept\": %" PRIu64 "}\n", lost);
 	return fflush(out) || ferror(out) ? trouble("cannot send what was found") : EXIT_DONE;
 }
 

@@ -16,6 +16,7 @@
 
 #define PATTERNS_MAX	4096
 #define REFERENCE_MAX	(1UL << 30)	/* bytes of files in memory */
+#define FRAMES_MIN	16384	/* several kernels', and room */
 
 int know_generators(struct fz_identify *id, const char *path)
 {
@@ -184,4 +185,18 @@ void reference_free(struct reference *ref)
 	if (ref)
 		free(ref->files);
 	free(ref);
+}
+
+int max_frames_option(const char *cmd, const char *value, size_t *frames)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (errno || *end || end == value || *value == '-' || (n && n < FRAMES_MIN) || n >= FZ_NONE)
+		return usage(cmd, "--max-frames %.64s: from %d on, or 0 for no limit", value,
+			     FRAMES_MIN);
+	*frames = n;
+	return EXIT_DONE;
 }

@@ -13,6 +13,9 @@
  */
 int know_generators(struct fz_identify *id, const char *path);
 
+/* The value of --max-frames; 0 is no limit. 0, or an exit code with the line printed. */
+int max_frames_option(const char *cmd, const char *value, size_t *frames);
+
 /* Originals of pages, from packages, directories and programs. */
 struct reference;
 

@@ -14,7 +14,8 @@ static const struct command {
 	{ "list", cmd_list, "[--json]", "the virtual machines of this host" },
 	{ "watch", cmd_watch,
 	  "[--vm ID|PID]... [--all] [--db FILE] [--labels FILE] [--release NAME] [--json]\n"
-	  "                      [--keep] [--lossless] [--generators FILE] [--user NAME]",
+	  "                      [--keep] [--lossless] [--generators FILE] [--max-frames N]\n"
+	  "                      [--user NAME]",
 	  "attach and follow: each program first seen, each finding" },
 	{ "record", cmd_record,
 	  "[--vm ID|PID]... [--all] -o FILE [--force] [--exit-when-died] [--timeout S]\n"
@@ -23,7 +24,7 @@ static const struct command {
 	{ "report", cmd_report,
 	  "FILE|--live [--format text|json|frames] [--frames OUT] [--db FILE]\n"
 	  "                      [--labels FILE] [--release NAME] [--reference PATH]...\n"
-	  "                      [--generators FILE] [--user NAME]",
+	  "                      [--generators FILE] [--max-frames N] [--user NAME]",
 	  "what ran: programs, packages, versions, coverage" },
 	{ "dump", cmd_dump, "FILE -o DIR [--db FILE] [--generators FILE] [--user NAME]",
 	  "the contents of frames that were not identified, into a new directory" },

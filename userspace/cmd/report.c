@@ -22,6 +22,7 @@ struct args {
 	int (*format)(const struct fz_report *rep, FILE *out, struct fz_error *err);
 	struct labelling labelling;
 	bool live;
+	size_t max_frames;
 	/* what is open */
 	struct fz_report_labels labels;
 	FILE *log, *frames_out;
@@ -172,6 +173,7 @@ static int open_all(struct args *a, struct fz_hashdb **db, struct fz_identify **
 
 	if (fz_hashdb_open(db, a->db, &err) || fz_identify_new(id, *db, &err))
 		return trouble("%s", err.text);
+	fz_identify_limit(*id, a->max_frames);
 	if (open_labels(&a->labels, &a->labelling, a->db))
 		return EXIT_TROUBLE;
 	if (a->live ? fz_device_open(&a->dev, &err) ||
@@ -208,13 +210,15 @@ int cmd_report(int argc, char **argv)
 		{ "generators", required_argument, NULL, OPT_GENERATORS },
 		{ "labels", required_argument, NULL, OPT_LABELS },
 		{ "live", no_argument, NULL, OPT_LIVE },
+		{ "max-frames", required_argument, NULL, OPT_MAX_FRAMES },
 		{ "reference", required_argument, NULL, OPT_REFERENCE },
 		{ "release", required_argument, NULL, OPT_RELEASE },
 		{ "user", required_argument, NULL, OPT_USER },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	struct args a = { .db = FZ_HASHDB_PATH, .format = fz_report_text };
+	struct args a = { .db = FZ_HASHDB_PATH, .format = fz_report_text,
+			  .max_frames = FZ_FRAMES_MAX };
 	struct fz_reader *reader = NULL;
 	struct fz_identify *id = NULL;
 	struct fz_hashdb *db = NULL;
@@ -244,6 +248,10 @@ int cmd_report(int argc, char **argv)
 			break;
 		case OPT_RELEASE:
 			a.labelling.release = optarg;
+			break;
+		case OPT_MAX_FRAMES:
+			if (max_frames_option("report", optarg, &a.max_frames))
+				return EXIT_TROUBLE;
 			break;
 		case OPT_LIVE:
 			a.live = true;

@@ -13,6 +13,7 @@
 #include "table.h"
 #include "text.h"
 
+#define PRINTED_MAX	(1U << 20)
 #define TICK_MS		250
 #define SETTLE_NS	500000000ULL	/* between two looks at what is new */
 #define STAGE_BYTES	(64U << 20)	/* what waits for its SHA-256 outside of the rings */
@@ -24,7 +25,7 @@ struct watch {
 	struct fz_log_header clock;
 	struct fz_report rep;
 	struct fz_report_labels labels;
-	struct fz_index printed;	/* keys of lines that were printed */
+	struct fz_index printed, older;	/* keys of lines that were printed */
 	bool json;
 };
 
@@ -40,12 +41,33 @@ static uint64_t now(void)
 static int is_new(struct watch *w, uint64_t key, struct fz_error *err)
 {
 	size_t it = FZ_INDEX_START(key);
+	bool old;
 
 	if (fz_index_next(&w->printed, key, &it) != FZ_NONE)
 		return 0;
+	it = FZ_INDEX_START(key);
+	old = fz_index_next(&w->older, key, &it) != FZ_NONE;
 	if (fz_index_add(&w->printed, key, 0))
 		return fz_fail(err, -ENOMEM, "out of memory");
-	return 1;
+	return !old;
+}
+
+/* All that still is gets asked for by each show_new(): what is not, goes after two rounds. */
+static void forget_printed(struct watch *w)
+{
+	if (w->printed.n < PRINTED_MAX)
+		return;
+	free(w->older.slot);
+	w->older = w->printed;
+	w->printed = (struct fz_index){ 0 };
+}
+
+/* Frames change their places when others are let go. */
+static uint64_t frame_key(const struct watch *w, uint64_t salt, const struct fz_frame *f)
+{
+	uint64_t key = fz_mix(w->rep.results->contents[f->content].xxh64 + salt);
+
+	return fz_mix(fz_mix(fz_mix(key + f->gfn) + f->cr3) + f->vm);
 }
 
 static void time_of(const struct watch *w, uint64_t mono, char buf[FZ_TIME_TEXT])
@@ -181,6 +203,18 @@ static int show_event(struct watch *w, const struct fz_finding *f, struct fz_err
 	return 0;
 }
 
+static uint64_t finding_key(const struct watch *w, const struct fz_finding *f)
+{
+	const struct fz_results *r = w->rep.results;
+	uint64_t key = fz_mix(f->kind * 8ULL + 5);
+
+	if (f->kind >= FZ_FINDING_MISPLACED)
+		return frame_key(w, key, &r->frames[f->at]);
+	if (f->kind == FZ_FINDING_STAYS)
+		return fz_mix(key + r->mixed[f->at].gfn) + f->vm;
+	return fz_mix(key + ((uint64_t)f->vm << 32) + f->at);
+}
+
 /* Settle, and print what was not printed yet. */
 static int show_new(struct watch *w, struct fz_error *err)
 {
@@ -189,6 +223,7 @@ static int show_new(struct watch *w, struct fz_error *err)
 	uint32_t k;
 	size_t i;
 
+	forget_printed(w);
 	if (ret >= 0 && w->labels.labels)
 		ret = fz_report_label(&w->labels, r, err);
 	for (i = 0; ret >= 0 && i < r->nprograms; i++) {
@@ -201,7 +236,7 @@ static int show_new(struct watch *w, struct fz_error *err)
 		if (ret > 0)
 			ret = show_program(w, p, err);
 		for (k = 0; ret >= 0 && k < p->nfindings && p->verdict != FZ_VERDICT_VERSION; k++) {
-			ret = is_new(w, fz_mix(~(uint64_t)p->findings[k]), err);
+			ret = is_new(w, frame_key(w, 1, &r->frames[p->findings[k]]), err);
 			if (ret > 0)
 				ret = show_finding(w, &r->frames[p->findings[k]], err);
 		}
@@ -209,15 +244,15 @@ static int show_new(struct watch *w, struct fz_error *err)
 	for (i = 0; ret >= 0 && i < r->nfindings; i++) {
 		const struct fz_finding *f = &r->findings[i];
 
-		ret = is_new(w, fz_mix(fz_mix(f->kind * 8ULL + 5) +
-				       ((uint64_t)f->vm << 32) + f->at),
-			     err);
+		ret = is_new(w, finding_key(w, f), err);
 		if (ret > 0)
 			ret = show_event(w, f, err);
 	}
 	for (i = 0; ret >= 0 && i < r->nunknowns; i++) {
 		const struct fz_unknown *u = &r->unknowns[i];
 
+		if (u->gone)
+			continue;
 		/* A mapping may turn out to begin before: tell by the first that ran in it. */
 		ret = is_new(w, fz_mix(fz_mix(u->space + 3) + u->vm * 256ULL + u->why) +
 			     (u->why == FZ_WHY_WITHIN ? u->rip : 0), err);
@@ -288,7 +323,7 @@ static int follow(struct watch *w, struct fz_error *err)
 }
 
 static int watch(struct watch *w, struct fz_hashdb *db, const char *generators,
-		 const struct session_args *args)
+		 size_t max_frames, const struct session_args *args)
 {
 	struct fz_error err;
 	struct fz_vm_desc *vms;
@@ -297,6 +332,7 @@ static int watch(struct watch *w, struct fz_hashdb *db, const char *generators,
 
 	if (fz_identify_new(&w->id, db, &err))
 		return trouble("%s", err.text);
+	fz_identify_limit(w->id, max_frames);
 	ret = know_generators(w->id, generators);
 	if (!ret)
 		ret = session_open(&w->s, args);
@@ -337,6 +373,7 @@ int cmd_watch(int argc, char **argv)
 		{ "generators", required_argument, NULL, OPT_GENERATORS },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "labels", required_argument, NULL, OPT_LABELS },
+		{ "max-frames", required_argument, NULL, OPT_MAX_FRAMES },
 		{ "release", required_argument, NULL, OPT_RELEASE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
@@ -345,6 +382,7 @@ int cmd_watch(int argc, char **argv)
 	struct session_args args = { 0 };
 	struct labelling labelling = { 0 };
 	struct watch w = { .json = false };
+	size_t max_frames = FZ_FRAMES_MAX;
 	struct fz_hashdb *db;
 	struct fz_error err;
 	int c, ret;
@@ -363,6 +401,10 @@ int cmd_watch(int argc, char **argv)
 		case OPT_LABELS:
 			labelling.file = optarg;
 			break;
+		case OPT_MAX_FRAMES:
+			if (max_frames_option("watch", optarg, &max_frames))
+				return EXIT_TROUBLE;
+			break;
 		case OPT_RELEASE:
 			labelling.release = optarg;
 			break;
@@ -378,11 +420,12 @@ int cmd_watch(int argc, char **argv)
 		return trouble("%s", err.text);
 	ret = open_labels(&w.labels, &labelling, path);
 	if (!ret)
-		ret = watch(&w, db, generators, &args);
+		ret = watch(&w, db, generators, max_frames, &args);
 	fz_report_labels_free(&w.labels);
 	fz_labels_close(w.labels.labels);
 	fz_identify_free(w.id);
 	free(w.printed.slot);
+	free(w.older.slot);
 	fz_hashdb_close(db);
 	return ret;
 }

@@ -63,6 +63,27 @@ static int collect(const struct fz_results *r, struct firsts *x)
 	return 0;
 }
 
+/* Of a file that ran in frames that were let go, the first page may be one of those. */
+static int leave_out(const struct fz_identify *id, struct firsts *x)
+{
+	struct first *first;
+	size_t i;
+	uint32_t k;
+
+	for (i = 0; i < id->npasts; i++) {
+		const struct fz_past *p = &id->pasts[i];
+
+		for (k = 0; k < p->nclasses; k++) {
+			first = find(x, p->vm, p->classes[k]);
+			if (!first)
+				return -ENOMEM;
+			first->out |= first->frame == FZ_NONE ||
+				      id->r.frames[first->frame].first >= p->first;
+		}
+	}
+	return 0;
+}
+
 static int judge(struct fz_identify *id, const struct first *first, struct fz_error *err)
 {
 	const struct fz_results *r = &id->r;
@@ -100,7 +121,7 @@ int fz_find_entered(struct fz_identify *id, struct fz_error *err)
 
 	if (id->lost)
 		return 0;
-	if (collect(&id->r, &x))
+	if (collect(&id->r, &x) || leave_out(id, &x))
 		ret = fz_fail(err, -ENOMEM, "out of memory");
 	for (i = 0; i < x.n && !ret; i++)
 		ret = judge(id, &x.p[i], err);

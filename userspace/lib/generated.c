@@ -126,10 +126,13 @@ static bool is_program(const struct fz_identify *id, const struct fz_frame *f)
 }
 
 /* Did it run at that load address in one address space only? A fork has its parent's. */
-static bool only_there(const struct fz_places *p, const struct fz_frame *f)
+static bool only_there(const struct fz_identify *id, const struct fz_places *p,
+		       const struct fz_frame *f)
 {
 	struct fz_place key = { .vm = f->vm, .class = f->class, .base = f->base }, *at;
 
+	if (id->r.vms[f->vm].unplaced || fz_past_place(id, f->vm, f->class, f->base))
+		return false;
 	at = p->nvm ? bsearch(&key, p->vm, p->nvm, sizeof(key), fz_place_order) : NULL;
 	return at && p->spaces[at - p->vm] == 1;
 }
@@ -167,7 +170,7 @@ static size_t find_stays(const struct fz_identify *id, const struct fz_places *p
 				break;
 		if (k < have)
 			stays[k].last = i;
-		else if (have < PROGRAMS_MAX && only_there(p, f))
+		else if (have < PROGRAMS_MAX && only_there(id, p, f))
 			stays[have++] = (struct stay){ f->class, f->base, i, i, false };
 	}
 	for (k = 0; k < have; k++) {

@@ -19,6 +19,7 @@ int fz_identify_new(struct fz_identify **out, struct fz_hashdb *db, struct fz_er
 		return fz_fail(err, -ENOMEM, "SHA-256 is not available");
 	}
 	id->db = db;
+	id->limit = FZ_FRAMES_MAX;
 	*out = id;
 	return 0;
 }
@@ -36,6 +37,7 @@ void fz_identify_free(struct fz_identify *id)
 	fz_identify_ungroup(id);
 	fz_unseen_free(id);
 	fz_generators_free(id);
+	fz_past_free(id);
 	for (i = 0; id->cached && i < FZ_CACHE_PAGES; i++)
 		free(id->cached[i].page);
 	free(id->cached);
@@ -80,14 +82,6 @@ const struct fz_results *fz_identify_results(const struct fz_identify *id)
 	return &id->r;
 }
 
-static uint64_t first8(const uint8_t *bytes)
-{
-	uint64_t v;
-
-	memcpy(&v, bytes, sizeof(v));
-	return v;
-}
-
 /* ------------------------------------------------------------ files, classes */
 
 static bool same_package(const struct fz_hashdb_file *a, const struct fz_hashdb_file *b)
@@ -111,7 +105,7 @@ static int name_order(const struct fz_hashdb_file *a, const struct fz_hashdb_fil
 static int join_class(struct fz_identify *id, uint32_t file, uint32_t *class, struct fz_error *err)
 {
 	const struct fz_hashdb_file *f = &id->r.files[file];
-	uint64_t hash = first8(f->sha256);
+	uint64_t hash = fz_content_hash(f->sha256);
 	size_t it = FZ_INDEX_START(hash), i;
 	struct fz_class *c;
 	uint32_t at, *m;
@@ -287,8 +281,8 @@ static int take_content(struct fz_identify *id, const struct fz_rec *rec, uint32
 		return fz_fail(err, -ENOMEM, "SHA-256 is not available");
 	c.broken = XXH64(page, FZ_PAGE_SIZE, 0) != rec->hash;
 	id->r.broken += c.broken;
-	it = FZ_INDEX_START(first8(c.sha));
-	while ((*at = fz_index_next(&id->by_content, first8(c.sha), &it)) != FZ_NONE) {
+	it = FZ_INDEX_START(fz_content_hash(c.sha));
+	while ((*at = fz_index_next(&id->by_content, fz_content_hash(c.sha), &it)) != FZ_NONE) {
 		const struct fz_content *k = &id->r.contents[*at];
 
 		if (k->xxh64 == c.xxh64 && !memcmp(k->sha, c.sha, sizeof(c.sha)))
@@ -297,7 +291,7 @@ static int take_content(struct fz_identify *id, const struct fz_rec *rec, uint32
 	if (FZ_GROW(id->r.contents, id->r.ncontents, id->contents_cap))
 		return OUT_OF_MEMORY(err);
 	ret = look_up(id, &c, page, err);
-	if (!ret && fz_index_add(&id->by_content, first8(c.sha), id->r.ncontents))
+	if (!ret && fz_index_add(&id->by_content, fz_content_hash(c.sha), id->r.ncontents))
 		ret = OUT_OF_MEMORY(err);
 	if (ret) {
 		free(c.candidates);
@@ -339,6 +333,7 @@ static int keep_page(struct fz_identify *id, struct fz_content *c, const struct 
 	if (!c->page)
 		return OUT_OF_MEMORY(err);
 	memcpy(c->page, fz_rec_page(rec), FZ_PAGE_SIZE);
+	c->of_user = rec->cpl == 3;
 	++*kept;
 	return 0;
 }
@@ -392,18 +387,31 @@ int fz_identify_vm(void *arg, const struct fz_vm_desc *v, struct fz_error *err)
 
 static int add_frame(struct fz_identify *id, const struct fz_rec *rec, struct fz_error *err)
 {
+	struct fz_frame new = { .gfn = rec->gfn, .cr3 = rec->cr3, .rip = rec->rip,
+		.first = rec->time, .vm = id->last_vm, .mode = rec->mode, .cpl = rec->cpl,
+		.as_id = rec->as_id };
 	uint32_t vm = id->last_vm, content, at;
 	struct fz_frame *f;
 	uint64_t hash, writer;
 	size_t it;
 	int ret;
 
+	if (id->limit && id->r.nframes >= id->limit) {
+		ret = fz_retire(id, err);
+		if (ret < 0)
+			return ret;
+		if (!ret)
+			return fz_past_uncounted(id, vm, rec,
+						 fz_why_by_mode(new.mode, new.cpl, new.as_id),
+						 err);
+	}
 	ret = fz_identify_content(id, rec, &content, err);
 	if (!ret)
 		ret = keep_page(id, &id->r.contents[content], rec, err);
 	if (ret)
 		return ret;
-	hash = fz_mix(fz_mix(fz_mix(rec->gfn) + content) + rec->cr3) + vm;
+	new.content = content;
+	hash = fz_frame_hash(&new);
 	it = FZ_INDEX_START(hash);
 	while ((at = fz_index_next(&id->by_frame, hash, &it)) != FZ_NONE) {
 		f = &id->r.frames[at];
@@ -420,9 +428,7 @@ static int add_frame(struct fz_identify *id, const struct fz_rec *rec, struct fz
 		if (!id->r.vms[vm].any)
 			id->r.vms[vm].born = !(rec->mode & FZ_MODE_PE);
 		id->r.vms[vm].any = true;
-		*f = (struct fz_frame){ .gfn = rec->gfn, .cr3 = rec->cr3, .rip = rec->rip,
-			.first = rec->time, .vm = vm, .content = content, .mode = rec->mode,
-			.cpl = rec->cpl, .as_id = rec->as_id };
+		*f = new;
 	}
 	if (fz_written_take(id, vm, rec, &writer)) {
 		f->written = true;

@@ -92,6 +92,9 @@
 #define FZ_KEPT_MAX	32768	/* unknown snapshots kept, of user mode and of all else */
 #define FZ_BYTES_MAX	64		/* differing bytes kept for a frame */
 #define FZ_CACHE_PAGES	16384		/* contents by which a page is decided without a digest */
+#define FZ_FRAMES_MAX	1000000		/* frames kept in detail; see fz_identify_limit() */
+#define FZ_PINNED_MAX	1024		/* findings of a kind that are kept, of each VM */
+#define FZ_UNSEEN_MAX	65536		/* drifted frames, and entries that an audit found, kept */
 #define FZ_NO_PAGE	UINT32_MAX
 #define FZ_NO_CLASS	UINT32_MAX
 
@@ -153,6 +156,7 @@ struct fz_content {
 	uint8_t sha[32];
 	bool broken, forged;
 	bool uncounted;		/* more candidates exist than are kept */
+	bool of_user;		/* @page was kept for user mode */
 	uint8_t weight;		/* of a known page: what fz_hashdb_content() says */
 	uint32_t ncandidates;	/* by class, page; 0 = unknown */
 	struct fz_candidate *candidates;
@@ -257,6 +261,13 @@ struct fz_finding {
 	uint64_t count;
 };
 
+/* Frames that were let go, by what they were: see fz_identify_limit(). */
+struct fz_gone {
+	uint64_t frames, known, ambiguous, unknown, modified, mixed, patched, generated;
+	uint64_t findings;
+	uint64_t mixed_frames, windows, ns, longest;	/* struct fz_mixed_frame's */
+};
+
 struct fz_results_vm {
 	uint64_t id, pages, not_covered;
 	uint64_t attached, gone;	/* CLOCK_MONOTONIC, ns; 0 = not seen */
@@ -270,6 +281,8 @@ struct fz_results_vm {
 	uint64_t mixed_open;		/* those that are not known to have ended */
 	struct fz_stay stay;
 	uint64_t last;			/* time of its last record */
+	struct fz_gone let_go;		/* counted in what follows, too */
+	bool unplaced;			/* where files lay is no longer known, all of it */
 	/* of frames */
 	uint64_t frames, known, ambiguous, unknown, modified, mixed;
 	uint64_t patched;		/* of the known */
@@ -290,13 +303,14 @@ struct fz_program {
 	uint32_t nspaces;
 	uint64_t *spaces;	/* ascending */
 	uint32_t nfindings;
-	uint32_t *findings;	/* modified frames, in order of time */
+	uint32_t *findings;	/* modified frames, in order of time; those that are kept */
 };
 
 struct fz_unknown {
 	uint32_t vm;
 	enum fz_why why;
 	bool has_space;
+	bool gone;		/* all such frames of the VM that were let go */
 	uint64_t space, frames, first, last, rip;
 	uint32_t origin;	/* generated, within: the program's class, else FZ_NO_CLASS */
 	uint64_t from, to;	/* within: pages of the mapping that ran */
@@ -335,6 +349,24 @@ void fz_identify_reference(struct fz_identify *id, fz_page_source source, void *
 
 /* Rule 8: another program, a shell pattern of its path or of the last part of it. */
 int fz_identify_generator(struct fz_identify *id, const char *pattern, struct fz_error *err);
+
+/*
+ * Keep about @frames frames in detail (FZ_FRAMES_MAX unless told; 0: all). When there are
+ * more, they are settled, and some are let go, down to half, of the VMs that have most:
+ * first unknown ones, and pages of the kernel that ran at the same place before, the oldest
+ * first; then all that is known of the address spaces in which nothing ran for longest.
+ *
+ * They stay in all counts, programs keep their pages (not their address spaces), and each
+ * reason its number of frames. Kept are the first FZ_PINNED_MAX findings of each kind, with
+ * the address spaces they are about, and what the kernel and the firmware ran and is
+ * known; if that alone is too much, what is new is only counted, as unknown.
+ *
+ * What a verdict rests on is kept in short: where files lay, and which of their pages ran.
+ * So no frame is said to be of a file that would not be else; one may be ambiguous or
+ * unknown that would be known, or known that would be misplaced (rule 6) beside what was
+ * let go. One that was let go and is captured again is counted again.
+ */
+void fz_identify_limit(struct fz_identify *id, size_t frames);
 
 /* A sink; @arg is the identifier. */
 int fz_identify_add(void *arg, const struct fz_rec *rec, struct fz_error *err);

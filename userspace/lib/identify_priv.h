@@ -25,6 +25,36 @@
 #include "identify.h"
 #include "table.h"
 
+/* A file seen at a load address. */
+struct fz_place {
+	uint32_t vm, class;
+	uint64_t cr3, base;
+};
+
+/* What is kept of programs whose frames were let go: past.c. */
+#define FZ_PAST_DIFFERS	(1U << 30)	/* a page that was modified */
+
+struct fz_past {
+	uint32_t vm;
+	enum fz_verdict verdict;
+	uint32_t nclasses, *classes;	/* ascending */
+	uint32_t npages, *pages;	/* as struct item of programs.c has them; ascending */
+	uint32_t patched, same, differ;
+	uint64_t first, last;
+};
+
+/* Of unknown frames. */
+struct fz_past_why {
+	uint64_t frames, first, last, rip;
+};
+
+/* Where a file lay: rule 4. */
+struct fz_past_place {
+	struct fz_place place;		/* .cr3 = 0 */
+	uint32_t same, differ, doubted;	/* frames of it, for rules 9 and 11 */
+	bool certain, another;
+};
+
 struct fz_identify {
 	struct fz_hashdb *db;
 	struct fz_results r;
@@ -62,6 +92,14 @@ struct fz_identify {
 		bool another;
 	} *versions;
 	size_t nversions;
+	size_t limit, refused;		/* frames that are kept; not taken since */
+	struct fz_past *pasts;
+	size_t npasts, pasts_cap;
+	struct fz_index by_past;
+	struct fz_past_why (*past_whys)[FZ_WHYS];	/* by VM */
+	size_t past_vms;
+	struct fz_past_place *past_places;	/* in their order */
+	size_t npast_places;
 	fz_page_source source;
 	void *source_arg;
 	void *oracle_state[8];		/* FZ_ORACLES at most */
@@ -118,17 +156,13 @@ int fz_say_either(struct fz_frame *f, const uint32_t *classes, uint32_t n, uint3
 /* Unknown, and this is what is known about it. Add to enum fz_why and to the_whys[]. */
 void fz_say_why(struct fz_frame *f, enum fz_why why);
 
-/* A file seen at a load address. */
-struct fz_place {
-	uint32_t vm, class;
-	uint64_t cr3, base;
-};
-
-/* The same, of one frame that nothing else can be. */
+/* One place, of one frame that nothing else can be. */
 struct fz_certain {
 	struct fz_place place;
 	uint32_t frame;
 };
+
+#define FZ_NEAR_NS	10000000000ULL	/* rule 6: "about then" */
 
 /* misplaced.c. Mark those of @c that are misplaced; it is sorted. */
 void fz_find_misplaced(struct fz_identify *id, struct fz_certain *c, size_t n);
@@ -154,6 +188,34 @@ int fz_add_finding(struct fz_identify *id, enum fz_finding_kind kind, uint32_t v
 		   uint64_t time);
 int fz_unseen_settle(struct fz_identify *id, struct fz_error *err);
 void fz_unseen_free(struct fz_identify *id);
+
+/* retire.c: fz_identify_limit(). Make room for a frame: 1, or 0: there is none. */
+int fz_retire(struct fz_identify *id, struct fz_error *err);
+/* past.c. Keep of those @gone (by frame) what later verdicts rest on, and counts. -ENOMEM. */
+int fz_past_keep(struct fz_identify *id, const bool *gone);
+/* A frame for which there is no room: only counted. */
+int fz_past_uncounted(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
+		      enum fz_why why, struct fz_error *err);
+const struct fz_past_place *fz_past_place(const struct fz_identify *id, uint32_t vm,
+					  uint32_t class, uint64_t base);
+bool fz_past_doubted(const struct fz_identify *id, uint32_t vm, uint32_t class);
+void fz_past_free(struct fz_identify *id);
+
+static inline uint64_t fz_content_hash(const uint8_t sha[32])
+{
+	uint64_t v;
+
+	memcpy(&v, sha, sizeof(v));
+	return v;
+}
+
+static inline uint64_t fz_frame_hash(const struct fz_frame *f)
+{
+	return fz_mix(fz_mix(fz_mix(f->gfn) + f->content) + f->cr3) + f->vm;
+}
+
+/* By mode alone. */
+enum fz_why fz_why_by_mode(uint32_t mode, uint8_t cpl, uint8_t as_id);
 
 /* Group settled frames into programs and unknowns. */
 int fz_identify_group(struct fz_identify *id, struct fz_error *err);

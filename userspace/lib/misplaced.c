@@ -3,7 +3,6 @@
 #include "identify_priv.h"
 
 #define GIB		(1ULL << 30)
-#define NEAR_NS		10000000000ULL
 
 /*
  * Where Linux loads what is not randomized: there, one process after another has the
@@ -78,7 +77,7 @@ static bool near_in_time(const struct fz_results *r, const struct fz_certain *c,
 		uint64_t t = r->frames[c[i].frame].first;
 
 		if (c[i].place.base == base &&
-		    (t > f->first ? t - f->first : f->first - t) < NEAR_NS)
+		    (t > f->first ? t - f->first : f->first - t) < FZ_NEAR_NS)
 			return true;
 	}
 	return false;

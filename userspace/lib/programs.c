@@ -1,28 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* programs.c - group settled frames into programs and unknowns */
-#include "identify_priv.h"
-
-/* One frame's contribution to a program. */
-struct item {
-	uint32_t program, frame;
-	uint32_t page;		/* of the file; where several files differ: the content */
-	uint64_t cr3;
-};
-
-/* A place with a modified page, of a file that may be one of @n. */
-struct modified {
-	struct fz_place place;
-	uint32_t n;
-};
-
-struct grouping {
-	struct fz_identify *id;
-	struct modified *modified;	/* places with a modified page */
-	size_t nmodified, modified_cap;
-	struct item *items;
-	size_t nitems, items_cap;
-	struct fz_index by_key, by_space;
-};
+#include "grouping.h"
 
 void fz_identify_ungroup(struct fz_identify *id)
 {
@@ -86,7 +64,7 @@ static bool is_modified(const struct grouping *g, const struct fz_frame *f,
 	return true;
 }
 
-static int collect_modified(struct grouping *g)
+int fz_group_modified(struct grouping *g)
 {
 	const struct fz_results *r = &g->id->r;
 	uint32_t classes[FZ_REFS_MAX], n, k;
@@ -117,7 +95,7 @@ static bool same_program(const struct fz_program *p, uint32_t vm, enum fz_verdic
 	       !memcmp(p->classes, classes, n * sizeof(*classes));
 }
 
-static int find_program(struct grouping *g, const struct fz_frame *f, enum fz_verdict verdict,
+int fz_group_program(struct grouping *g, const struct fz_frame *f, enum fz_verdict verdict,
 			const uint32_t *classes, uint32_t n, uint32_t *at)
 {
 	struct fz_identify *id = g->id;
@@ -146,24 +124,36 @@ static int find_program(struct grouping *g, const struct fz_frame *f, enum fz_ve
 	return fz_index_add(&g->by_key, hash, *at);
 }
 
+enum fz_verdict fz_group_verdict(const struct grouping *g, const struct fz_frame *f,
+				       const uint32_t *classes, uint32_t n)
+{
+	if (f->another)
+		return FZ_VERDICT_VERSION;
+	return is_modified(g, f, classes, n) ? FZ_VERDICT_MODIFIED : f->verdict;
+}
+
+/* Several files differ in which page it is: the content stands for it. */
+uint32_t fz_group_page(const struct fz_results *r, const struct fz_frame *f, uint32_t n)
+{
+	if (f->page != FZ_NO_PAGE)
+		return f->page;
+	return n > 1 ? (uint32_t)fz_content_hash(r->contents[f->content].sha) | 1U << 31 :
+		       FZ_NO_PAGE;
+}
+
 static int add_to_program(struct grouping *g, uint32_t frame)
 {
 	const struct fz_results *r = &g->id->r;
 	const struct fz_frame *f = &r->frames[frame];
 	uint32_t classes[FZ_REFS_MAX], n, at;
-	enum fz_verdict verdict = f->verdict;
 	struct fz_program *p;
 
 	n = fz_frame_classes(r, f, classes);
-	if (f->another)
-		verdict = FZ_VERDICT_VERSION;
-	else if (is_modified(g, f, classes, n))
-		verdict = FZ_VERDICT_MODIFIED;
-	if (find_program(g, f, verdict, classes, n, &at) ||
+	if (fz_group_program(g, f, fz_group_verdict(g, f, classes, n), classes, n, &at) ||
 	    FZ_GROW(g->items, g->nitems, g->items_cap))
 		return -ENOMEM;
 	g->items[g->nitems++] = (struct item){ .program = at, .frame = frame, .cr3 = f->cr3,
-		.page = f->page != FZ_NO_PAGE ? f->page : n > 1 ? ~f->content : FZ_NO_PAGE };
+		.page = fz_group_page(r, f, n) };
 	p = &g->id->r.programs[at];
 	if (f->first < p->first)
 		p->first = f->first;
@@ -180,7 +170,7 @@ static int add_to_program(struct grouping *g, uint32_t frame)
 	return 0;
 }
 
-static int by_page(const void *a, const void *b)
+int fz_item_order(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
 
@@ -210,7 +200,7 @@ static int fill_programs(struct grouping *g)
 {
 	struct fz_results *r = &g->id->r;
 	struct item *it = g->items;
-	size_t i, n = g->nitems;
+	size_t i, n = g->nitems, kept;
 
 	if (!n)
 		return 0;
@@ -224,18 +214,17 @@ static int fill_programs(struct grouping *g)
 		p->pages_total = class_file(r, p->classes[0])->pages_total;
 	}
 	qsort(it, n, sizeof(*it), by_frame);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && it[i].frame != FZ_NONE; i++) {
 		struct fz_program *p = &r->programs[it[i].program];
 
 		if (r->frames[it[i].frame].verdict == FZ_VERDICT_MODIFIED)
 			p->findings[p->nfindings++] = it[i].frame;
 	}
-	qsort(it, n, sizeof(*it), by_page);
-	for (i = 0; i < n; i++)
-		if (it[i].page != FZ_NO_PAGE && (!i || by_page(&it[i], &it[i - 1])))
-			r->programs[it[i].program].pages_seen++;
-	qsort(it, n, sizeof(*it), by_cr3);
-	for (i = 0; i < n; i++)
+	kept = i;
+	/* Those that are kept come first: only they have an address space. */
+	if (kept)
+		qsort(it, kept, sizeof(*it), by_cr3);
+	for (i = 0; i < kept; i++)
 		if (!i || by_cr3(&it[i], &it[i - 1]))
 			r->programs[it[i].program].nspaces++;
 	for (i = 0; i < r->nprograms; i++) {
@@ -246,12 +235,16 @@ static int fill_programs(struct grouping *g)
 			return -ENOMEM;
 		p->nspaces = 0;
 	}
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < kept; i++) {
 		struct fz_program *p = &r->programs[it[i].program];
 
 		if (!i || by_cr3(&it[i], &it[i - 1]))
 			p->spaces[p->nspaces++] = it[i].cr3;
 	}
+	qsort(it, n, sizeof(*it), fz_item_order);
+	for (i = 0; i < n; i++)
+		if (it[i].page != FZ_NO_PAGE && (!i || fz_item_order(&it[i], &it[i - 1])))
+			r->programs[it[i].program].pages_seen++;
 	return 0;
 }
 
@@ -378,12 +371,16 @@ static int group(struct grouping *g)
 	size_t i;
 	int ret;
 
-	ret = collect_modified(g);
+	ret = fz_group_modified(g);
+	if (!ret)
+		ret = fz_past_programs(g);
 	for (i = 0; !ret && i < r->nframes; i++)
 		ret = r->frames[i].verdict == FZ_VERDICT_UNKNOWN ?
 			add_unknown(g, &r->frames[i]) : add_to_program(g, i);
 	if (!ret)
 		ret = fill_programs(g);
+	if (!ret)
+		ret = fz_past_unknowns(g->id);
 	if (ret)
 		return ret;
 	for (i = 0; i < r->nprograms; i++)

@@ -321,10 +321,12 @@ json_t *fz_report_unknown(const struct fz_report *rep, const struct fz_unknown *
 			 "frames", (json_int_t)u->frames, "first_seen", when(rep, u->first),
 			 "rip", hex(u->rip), "reason", fz_why_text(u->why),
 			 "kind", fz_why_name(u->why), "beside", beside);
+	if (j && u->gone)
+		json_object_set_new(j, "kept", json_false());
 	if (j && u->origin != FZ_NO_CLASS) {
 		json_object_set_new(j, "origin",
 				    fz_report_string(r->files[r->classes[u->origin].file].path));
-		if (u->why == FZ_WHY_WITHIN) {
+		if (u->why == FZ_WHY_WITHIN && !u->gone) {
 			json_object_set_new(j, "from", hex(u->from));
 			json_object_set_new(j, "to", hex(u->to));
 			return j;
@@ -372,12 +374,23 @@ static json_t *log_part(const struct fz_report *rep)
 			 "kernel", fz_report_string(rep->header->kernel));
 }
 
+/* Of the frames in the coverage, those that are only counted. */
+static json_t *not_kept(const struct fz_results_vm *v)
+{
+	const struct fz_gone *g = &v->let_go;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "frames", count(g->frames),
+			 "identified", count(g->known), "ambiguous", count(g->ambiguous),
+			 "unknown", count(g->unknown), "modified", count(g->modified),
+			 "findings", count(g->findings), "places_lost", v->unplaced);
+}
+
 static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 {
 	const struct fz_results *r = rep->results;
 	const struct fz_results_vm *v = &r->vms[at];
 	json_t *programs = json_array(), *unknowns = json_array(), *events = json_object();
-	json_t *findings = json_array();
+	json_t *findings = json_array(), *vm;
 	size_t i;
 
 	for (i = 0; programs && i < r->nprograms; i++)
@@ -393,7 +406,7 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 		if (i != FZ_REC_LOST)
 			json_object_set_new(events, fz_rec_name(i), count(v->events[i]));
 	json_object_set_new(events, "late", count(v->late));
-	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:o,"
+	vm = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:o,"
 			 " s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o,"
 			 " s:o}",
 			 "id", count(v->id), "name", fz_report_string(v->comm),
@@ -410,6 +423,9 @@ static json_t *vm_part(const struct fz_report *rep, uint32_t at)
 			 "events", events, "programs", programs, "unknown", unknowns,
 			 "mixed", fz_report_mixed(rep, at), "findings", findings,
 			 "not_compared", count(v->not_compared));
+	if (vm && v->let_go.frames + v->let_go.findings)
+		json_object_set_new(vm, "not_kept", not_kept(v));
+	return vm;
 }
 
 static json_t *labelled_vm(const struct fz_report *rep, uint32_t at)

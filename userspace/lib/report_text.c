@@ -327,7 +327,9 @@ static void unknowns(struct printer *p, uint32_t vm)
 			clock_of(p, u->first, t), u->rip, fz_why_text(u->why));
 		if (u->has_space)
 			fprintf(p->out, ", address space 0x%" PRIx64, u->space);
-		if (u->why == FZ_WHY_WITHIN) {
+		if (u->gone)
+			fputs(", no longer kept in detail", p->out);
+		if (u->why == FZ_WHY_WITHIN && !u->gone) {
 			fprintf(p->out, ", 0x%" PRIx64 "-0x%" PRIx64 " of ", u->from, u->to);
 			put(p, r->files[r->classes[u->origin].file].path, 0);
 		}
@@ -357,7 +359,8 @@ static void not_covered(struct printer *p, uint32_t vm)
 	};
 	size_t i;
 
-	if (!v->not_covered && !v->mixed && !v->mixed_ns && !v->events[FZ_REC_DRIFT])
+	if (!v->not_covered && !v->mixed && !v->mixed_ns && !v->events[FZ_REC_DRIFT] &&
+	    !v->let_go.frames && !v->let_go.findings)
 		return;
 	fputs("\n  Not covered\n", p->out);
 	for (i = 0; i < sizeof(why) / sizeof(why[0]); i++)
@@ -367,6 +370,14 @@ static void not_covered(struct printer *p, uint32_t vm)
 		fprintf(p->out, "    what %" PRIu64 " frame%s that changed unseen ran until then\n",
 			v->events[FZ_REC_DRIFT], s_of(v->events[FZ_REC_DRIFT]));
 	p->no_memory |= fz_report_mixed_text(p->rep, vm, p->out) != 0;
+	if (v->let_go.frames)
+		fprintf(p->out, "    the details of %" PRIu64 " frame%s, too many to keep (--max-frames): %"
+			PRIu64 " identified, %" PRIu64 " ambiguous, %" PRIu64 " unknown\n",
+			v->let_go.frames, s_of(v->let_go.frames), v->let_go.known,
+			v->let_go.ambiguous, v->let_go.unknown);
+	if (v->let_go.findings)
+		fprintf(p->out, "    the details of %" PRIu64 " more finding%s\n", v->let_go.findings,
+			s_of(v->let_go.findings));
 }
 
 static void missing(struct printer *p)

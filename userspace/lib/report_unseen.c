@@ -97,7 +97,8 @@ static json_t *mixed_json(const struct fz_report *rep, const struct fz_mixed_fra
 json_t *fz_report_mixed(const struct fz_report *rep, uint32_t vm)
 {
 	const struct fz_results *r = rep->results;
-	uint64_t windows = 0, ns = 0, longest = 0;
+	const struct fz_gone *g = &r->vms[vm].let_go;
+	uint64_t windows = g->windows, ns = g->ns, longest = g->longest;
 	const struct fz_mixed_frame **m;
 	json_t *list = json_array();
 	size_t n, i;
@@ -117,8 +118,8 @@ json_t *fz_report_mixed(const struct fz_report *rep, uint32_t vm)
 			json_array_append_new(list, mixed_json(rep, m[i]));
 	}
 	free(m);
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}", "frames", (json_int_t)n,
-			 "windows", integer(windows), "ns", integer(ns),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "frames",
+			 integer(n + g->mixed_frames), "windows", integer(windows), "ns", integer(ns),
 			 "longest_ns", integer(longest), "open", integer(r->vms[vm].mixed_open),
 			 "list", list);
 }
@@ -284,7 +285,8 @@ int fz_report_event_text(const struct fz_report *rep, const struct fz_finding *f
 int fz_report_mixed_text(const struct fz_report *rep, uint32_t vm, FILE *out)
 {
 	const struct fz_results *r = rep->results;
-	uint64_t windows = 0, ns = 0, longest = 0;
+	const struct fz_gone *g = &r->vms[vm].let_go;
+	uint64_t windows = g->windows, ns = g->ns, longest = g->longest, all;
 	const struct fz_mixed_frame **m;
 	size_t n, i;
 
@@ -297,17 +299,19 @@ int fz_report_mixed_text(const struct fz_report *rep, uint32_t vm, FILE *out)
 		if (m[i]->longest > longest)
 			longest = m[i]->longest;
 	}
-	if (n)
-		fprintf(out, "    what %zu mixed frame%s ran, after a snapshot each time, while writable: "
-			"%" PRIu64 " time%s, %.3f s in all, %.3f s at most\n", n, n == 1 ? "" : "s",
+	all = n + g->mixed_frames;
+	if (all)
+		fprintf(out, "    what %" PRIu64 " mixed frame%s ran, after a snapshot each time, while writable: "
+			"%" PRIu64 " time%s, %.3f s in all, %.3f s at most\n", all, all == 1 ? "" : "s",
 			windows, windows == 1 ? "" : "s", ns / 1e9, longest / 1e9);
 	for (i = 0; i < n && i < SHOWN_MAX; i++) {
 		fputs("      ", out);
 		mixed_times(rep, m[i], out);
 		fputc('\n', out);
 	}
-	if (n > SHOWN_MAX)
-		fprintf(out, "      and %zu more, for shorter (--format json)\n", n - SHOWN_MAX);
+	if (all > SHOWN_MAX)
+		fprintf(out, "      and %" PRIu64 " more, for shorter (--format json)\n",
+			all - (n < SHOWN_MAX ? n : SHOWN_MAX));
 	free(m);
 	return 0;
 }

@@ -101,12 +101,14 @@ static bool in_space(const struct fz_places *p, const struct fz_frame *f, uint32
 	return p->n && bsearch(&key, p->space, p->n, sizeof(key), fz_place_order);
 }
 
-static bool in_vm(const struct fz_places *p, const struct fz_frame *f, uint32_t class,
-		  uint64_t base)
+static bool in_vm(const struct fz_identify *id, const struct fz_places *p,
+		  const struct fz_frame *f, uint32_t class, uint64_t base)
 {
 	struct fz_place key = { .vm = f->vm, .class = class, .base = base };
+	const struct fz_past_place *past = fz_past_place(id, f->vm, class, base);
 
-	return p->nvm && bsearch(&key, p->vm, p->nvm, sizeof(key), fz_place_order);
+	return (past && past->certain) ||
+	       (p->nvm && bsearch(&key, p->vm, p->nvm, sizeof(key), fz_place_order));
 }
 
 static bool one_class(const struct fz_content *c)
@@ -167,6 +169,9 @@ static bool choose(const struct fz_identify *id, const struct fz_places *p,
 	uint32_t i;
 	size_t n, k;
 
+	/* What would speak for another candidate is no longer known. */
+	if (id->r.vms[f->vm].unplaced && c->ncandidates > 1)
+		return false;
 	for (i = 0; i < c->ncandidates; i++) {
 		uint32_t class = c->candidates[i].class;
 		const struct fz_hashdb_file *file = class_file(&id->r, class);
@@ -175,7 +180,7 @@ static bool choose(const struct fz_identify *id, const struct fz_places *p,
 		for (k = 0; k < n; k++) {
 			bool space = in_space(p, f, class, bases[k]);
 
-			if (!space && !in_vm(p, f, class, bases[k]))
+			if (!space && !in_vm(id, p, f, class, bases[k]))
 				continue;
 			if (best.space + best.vm && best.class != class)
 				best.two = true;
@@ -260,19 +265,22 @@ static void decide(const struct fz_identify *id, const struct fz_places *p, stru
 	}
 }
 
+enum fz_why fz_why_by_mode(uint32_t mode, uint8_t cpl, uint8_t as_id)
+{
+	if (as_id == 1 || mode & FZ_MODE_SMM)
+		return FZ_WHY_SMM;
+	if (!(mode & FZ_MODE_PE))
+		return FZ_WHY_REAL;
+	if (!(mode & FZ_MODE_PG))
+		return FZ_WHY_NOPAGING;
+	return cpl == 3 ? FZ_WHY_USER : FZ_WHY_KERNEL;
+}
+
 static enum fz_why why_unknown(const struct fz_content *c, const struct fz_frame *f)
 {
 	if (c->broken)
 		return FZ_WHY_BROKEN;
-	if (c->forged)
-		return FZ_WHY_FORGED;
-	if (f->as_id == 1 || f->mode & FZ_MODE_SMM)
-		return FZ_WHY_SMM;
-	if (!(f->mode & FZ_MODE_PE))
-		return FZ_WHY_REAL;
-	if (!(f->mode & FZ_MODE_PG))
-		return FZ_WHY_NOPAGING;
-	return f->cpl == 3 ? FZ_WHY_USER : FZ_WHY_KERNEL;
+	return c->forged ? FZ_WHY_FORGED : fz_why_by_mode(f->mode, f->cpl, f->as_id);
 }
 
 static int add_possible(struct fz_identify *id, struct fz_places *p, const struct fz_frame *f)
@@ -363,14 +371,14 @@ static int settle(struct fz_identify *id, struct fz_places *p, struct fz_error *
 	for (i = 0; i < r->nvms; i++) {
 		struct fz_results_vm *vm = &r->vms[i];
 
-		vm->frames = 0;
-		vm->known = 0;
-		vm->ambiguous = 0;
-		vm->unknown = 0;
-		vm->modified = 0;
-		vm->patched = 0;
-		vm->generated = 0;
-		vm->mixed = vm->blind;
+		vm->frames = vm->let_go.frames;
+		vm->known = vm->let_go.known;
+		vm->ambiguous = vm->let_go.ambiguous;
+		vm->unknown = vm->let_go.unknown;
+		vm->modified = vm->let_go.modified;
+		vm->patched = vm->let_go.patched;
+		vm->generated = vm->let_go.generated;
+		vm->mixed = vm->blind + vm->let_go.mixed;
 	}
 	for (i = 0; i < r->nframes; i++) {
 		if (r->frames[i].verdict == FZ_VERDICT_UNKNOWN && r->frames[i].why == FZ_WHY_USER) {

@@ -63,6 +63,44 @@ static struct fz_mixed_frame *find_window(struct fz_identify *id, uint32_t vm, u
 	return NULL;
 }
 
+/* Those that are mixed, or stay so, matter; of the others only the numbers are kept. */
+static int forget_mixed(struct fz_identify *id, uint64_t time)
+{
+	struct fz_index by_mixed = { 0 }, by_since = { 0 };
+	size_t i, n = 0;
+	int ret = 0;
+
+	for (i = 0; i < id->r.nmixed; i++) {
+		struct fz_mixed_frame *m = &id->r.mixed[i];
+		struct fz_gone *g = &id->r.vms[m->vm].let_go;
+
+		if ((m->open || m->stay.since) && n < id->limit / 2) {
+			id->r.mixed[n++] = *m;
+			continue;
+		}
+		if (m->open)
+			close_window(id, m, time - m->open, time);
+		g->mixed_frames++;
+		g->windows += m->windows;
+		g->ns += m->ns;
+		g->longest = m->longest > g->longest ? m->longest : g->longest;
+		g->findings += m->stay.since != 0;
+	}
+	id->r.nmixed = n;
+	for (i = 0; i < n && !ret; i++) {
+		const struct fz_mixed_frame *m = &id->r.mixed[i];
+
+		ret = fz_index_add(&by_mixed, mixed_hash(m->vm, m->gfn), i);
+		if (!ret && m->open)
+			ret = fz_index_add(&by_since, m->open, i);
+	}
+	free(id->by_mixed.slot);
+	free(id->by_since.slot);
+	id->by_mixed = by_mixed;
+	id->by_since = by_since;
+	return ret;
+}
+
 /* The frame of @rec, known as mixed from now on; NULL = out of memory. */
 static struct fz_mixed_frame *make_mixed(struct fz_identify *id, uint32_t vm,
 					 const struct fz_rec *rec)
@@ -71,6 +109,8 @@ static struct fz_mixed_frame *make_mixed(struct fz_identify *id, uint32_t vm,
 
 	if (m)
 		return m;
+	if (id->limit && id->r.nmixed >= id->limit && forget_mixed(id, rec->time))
+		return NULL;
 	if (id->r.nmixed == FZ_NONE - 1 || FZ_GROW(id->r.mixed, id->r.nmixed, id->mixed_cap) ||
 	    fz_index_add(&id->by_mixed, mixed_hash(vm, rec->gfn), id->r.nmixed))
 		return NULL;
@@ -137,8 +177,13 @@ static int add_drift(struct fz_identify *id, uint32_t vm, const struct fz_rec *r
 	struct fz_drifted d = { .vm = vm, .gfn = rec->gfn, .time = rec->time,
 				.unseen_ns = rec->u.drift.unseen_ns,
 				.captured = rec->u.drift.captured };
-	int ret = fz_identify_content(id, rec, &d.content, err);
+	int ret;
 
+	if (id->limit && id->r.ndrifted >= FZ_UNSEEN_MAX) {
+		id->r.vms[vm].let_go.findings++;
+		return 0;
+	}
+	ret = fz_identify_content(id, rec, &d.content, err);
 	if (ret)
 		return ret;
 	if (FZ_GROW(id->r.drifted, id->r.ndrifted, id->drifted_cap))
@@ -161,6 +206,10 @@ static int add_audit(struct fz_identify *id, uint32_t vm, const struct fz_rec *r
 		if (a->vm == vm && a->gfn == rec->gfn && a->spte == rec->u.audit.spte &&
 		    a->level == rec->u.audit.level)
 			break;
+	}
+	if (at == FZ_NONE && id->limit && id->r.naudited >= FZ_UNSEEN_MAX) {
+		id->r.vms[vm].let_go.findings++;
+		return 0;
 	}
 	if (at == FZ_NONE) {
 		if (id->r.naudited == FZ_NONE - 1 ||

@@ -10,6 +10,7 @@
 
 #define PAGE_MASK	(~(uint64_t)(FZ_PAGE_SIZE - 1))
 #define SPAN		0xff0	/* an instruction from here on can reach the next page */
+#define NOWHERE		UINT64_MAX	/* no load address */
 #define OVERLAPS_MAX	64	/* files that lie over each other in an address space */
 
 /* What ran at a page of a place: the strongest comes first. */
@@ -230,6 +231,31 @@ static int look_around(struct versions *v, uint32_t frame)
 	return ret;
 }
 
+/* Pages that ran in frames that were let go. At none of the places that are judged. */
+static int look_back(struct versions *v)
+{
+	const struct fz_identify *id = v->id;
+	struct fz_frame at = { 0 };
+	size_t i;
+	uint32_t k, c;
+	int ret = 0;
+
+	for (i = 0; i < id->npasts; i++) {
+		const struct fz_past *p = &id->pasts[i];
+
+		/* Of which of several files they are is not known. */
+		if (p->verdict == FZ_VERDICT_AMBIGUOUS && p->nclasses > 1)
+			continue;
+		at.vm = p->vm;
+		for (k = 0; k < p->npages && !ret; k++)
+			for (c = 0; c < p->nclasses && !(p->pages[k] >> 31) && !ret; c++)
+				ret = add_seen(v, p->classes[c], &at, NOWHERE,
+					       p->pages[k] & ~FZ_PAST_DIFFERS,
+					       p->pages[k] & FZ_PAST_DIFFERS ? DIFFERS : SAME);
+	}
+	return ret;
+}
+
 static int look_at_all(struct versions *v)
 {
 	const struct fz_results *r = &v->id->r;
@@ -324,6 +350,7 @@ static int version_order(const void *a, const void *b)
 static int judge(struct versions *v)
 {
 	struct fz_identify *id = v->id;
+	const struct fz_past_place *past;
 	struct fz_version of_class, at;
 	size_t i, from, n = 0;
 
@@ -347,7 +374,15 @@ static int judge(struct versions *v)
 		if (from && (v->seen[from].vm != v->seen[from - 1].vm ||
 			     v->seen[from].class != v->seen[from - 1].class))
 			n++;
-		at.another = is_another(at.same + at.differ >= FZ_ANOTHER_ALONE ?
+		past = at.base == NOWHERE ? NULL : fz_past_place(id, at.vm, at.class, at.base);
+		if (past) {
+			at.same += past->same;
+			at.differ += past->differ;
+			if (past->doubted > at.doubted)
+				at.doubted = past->doubted;
+		}
+		at.another = (past && past->another) ||
+			     is_another(at.same + at.differ >= FZ_ANOTHER_ALONE ?
 					&at : &v->found[n]);
 		if (at.another) {
 			at.same = v->found[n].same;
@@ -387,6 +422,8 @@ bool fz_doubted_anywhere(const struct fz_identify *id, uint32_t vm, uint32_t cla
 	const struct fz_version key = { .vm = vm, .class = class };
 	size_t lo = 0, hi = id->nversions;
 
+	if (fz_past_doubted(id, vm, class))
+		return true;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -463,6 +500,8 @@ int fz_find_versions(struct fz_identify *id, const struct fz_places *p, struct f
 
 	if (!ret)
 		ret = look_at_all(&v);
+	if (!ret)
+		ret = look_back(&v);
 	if (!ret)
 		ret = judge(&v);
 	if (!ret)

@@ -21,6 +21,37 @@ static uint32_t find(const struct fz_identify *id, uint32_t vm, uint64_t gfn, ui
 	return at;
 }
 
+/* Only what a process wrote and did not run yet matters; of too much of that, the latest. */
+static int forget(struct fz_identify *id)
+{
+	struct fz_index index = { 0 };
+	size_t i, n = 0, open = 0, skip;
+	uint64_t hash;
+
+	for (i = 0; i < id->nwritten; i++)
+		open += id->written[i].user;
+	skip = open > id->limit / 2 ? open - id->limit / 2 : 0;
+	for (i = 0; i < id->nwritten; i++) {
+		if (!id->written[i].user)
+			continue;
+		if (skip)
+			skip--;
+		else
+			id->written[n++] = id->written[i];
+	}
+	for (i = 0; i < n; i++) {
+		hash = fz_mix(id->written[i].gfn) + id->written[i].vm;
+		if (fz_index_add(&index, hash, i)) {
+			free(index.slot);
+			return -ENOMEM;
+		}
+	}
+	free(id->by_written.slot);
+	id->by_written = index;
+	id->nwritten = n;
+	return 0;
+}
+
 int fz_written_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec,
 		   struct fz_error *err)
 {
@@ -33,7 +64,8 @@ int fz_written_add(struct fz_identify *id, uint32_t vm, const struct fz_rec *rec
 	if (at == FZ_NONE) {
 		if (rec->type != FZ_REC_WRITE || rec->cpl != 3)
 			return 0;
-		if (FZ_GROW(id->written, id->nwritten, id->written_cap) ||
+		if ((id->limit && id->nwritten >= id->limit && forget(id)) ||
+		    FZ_GROW(id->written, id->nwritten, id->written_cap) ||
 		    fz_index_add(&id->by_written, hash, id->nwritten))
 			return fz_fail(err, -ENOMEM, "out of memory");
 		at = id->nwritten++;
