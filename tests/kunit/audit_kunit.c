@@ -252,11 +252,15 @@ static void audit_huge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found[0].gfn, BASE);
 	KUNIT_EXPECT_EQ(test, found[0].level, 2);
 	KUNIT_EXPECT_EQ(test, found[0].state, FZ_EXEC);
+	set(test, 511, FZ_DIRTY, 0);
+	set(test, 0, FZ_PINNED, 0);
+	KUNIT_ASSERT_EQ(test, run(), 0);
+	KUNIT_EXPECT_EQ(test, audit.violations, 1);
 	root.spt[BASE / 512] = leaf_of(0) | FZ_SPTE_LARGE;
 	KUNIT_ASSERT_EQ(test, run(), 0);
 	KUNIT_EXPECT_EQ(test, audit.violations, 0);
 
-	set(test, 511, FZ_DIRTY, 0);
+	set(test, 0, FZ_DIRTY, 0);
 	root.spt[BASE / 512] = leaf_of(FZ_ACC_EXEC) | FZ_SPTE_LARGE;
 	KUNIT_ASSERT_EQ(test, run(), 0);
 	KUNIT_EXPECT_EQ(test, audit.exec, 1);
@@ -351,21 +355,39 @@ static void audit_smm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, audit.violations, 1);
 }
 
+/* Of several roots none is left out. */
+static void audit_roots(struct kunit *test)
+{
+	struct kunit_sp more = { .spt = new_table(test), .tdp = true };
+
+	more.role.level = PG_LEVEL_2M;
+	more.spt[BASE / 512 + 1] = leaf_of(FZ_ACC_EXEC) | FZ_SPTE_LARGE;
+	root.spt[BASE / 512] = leaf_of(FZ_ACC_EXEC) | FZ_SPTE_LARGE;
+	list_add(&more.link, &root.link);
+	KUNIT_EXPECT_EQ(test, run(), 0);
+	KUNIT_EXPECT_EQ(test, audit.leaves_2m, 2);
+	KUNIT_EXPECT_EQ(test, audit.violations, 2);
+	list_del(&more.link);
+	free_page((unsigned long)more.spt);
+}
+
+static struct hlist_head *bucket_of(int i)
+{
+	if (sizeof(kvm->arch.mmu_page_hash) == sizeof(void *))
+		return fz_sp_bucket(kvm, i);
+	return (struct hlist_head *)&kvm->arch.mmu_page_hash + i;
+}
+
 /* A page of the other MMU: its entries' frames follow from its own, or stand beside it. */
 static void audit_shadow(struct kunit *test)
 {
 	struct kunit_sp sp = { .spt = table, .gfn = BASE };
-	struct hlist_head *bucket;
 	u64 *translation = new_table(test);
 
-	if (sizeof(kvm->arch.mmu_page_hash) == sizeof(void *))
-		bucket = fz_sp_bucket(kvm, FZ_NUM_MMU_PAGES - 1);
-	else
-		bucket = (struct hlist_head *)&kvm->arch.mmu_page_hash + FZ_NUM_MMU_PAGES - 1;
 	INIT_LIST_HEAD(&kvm->arch.tdp_mmu_roots);
 	sp.role.level = PG_LEVEL_4K;
 	sp.role.direct = 1;
-	hlist_add_head(&sp.hash_link, bucket);
+	hlist_add_head(&sp.hash_link, bucket_of(FZ_NUM_MMU_PAGES - 1));
 	table[5] = leaf_of(FZ_ACC_EXEC);
 	table[6] = leaf_of(FZ_ACC_EXEC);
 	set(test, 6, FZ_EXEC, 0);
@@ -374,8 +396,10 @@ static void audit_shadow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, audit.violations, 1);
 	KUNIT_EXPECT_EQ(test, found[0].gfn, BASE + 5);
 
-	sp.role.direct = 0;
 	sp.translation = translation;
+	KUNIT_EXPECT_EQ(test, run(), 0);
+	KUNIT_EXPECT_EQ(test, audit.leaves_4k, 2);
+	sp.role.direct = 0;
 	translation[5] = (BASE + 6) << PAGE_SHIFT;
 	translation[6] = (BASE + 8) << PAGE_SHIFT | 7;
 	KUNIT_EXPECT_EQ(test, run(), 0);
@@ -401,6 +425,54 @@ static void audit_shadow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, audit.leaves_2m, 0);
 	hlist_del(&sp.hash_link);
 	free_page((unsigned long)translation);
+}
+
+/* Buckets so full that the lock is let go of between them: each page is seen, once. */
+static void audit_shadow_many(struct kunit *test)
+{
+	static const int buckets_used[] = { 0, 1, 2, 3, 700, FZ_NUM_MMU_PAGES - 1 };
+	const unsigned int n = 70;
+	struct kunit_sp *sps = kunit_kcalloc(test, ARRAY_SIZE(buckets_used) * n, sizeof(*sps),
+					     GFP_KERNEL);
+	struct kunit_sp *sp = sps;
+	unsigned int i, k;
+
+	KUNIT_ASSERT_NOT_NULL(test, sps);
+	INIT_LIST_HEAD(&kvm->arch.tdp_mmu_roots);
+	table[5] = leaf_of(FZ_ACC_WRITE);
+	for (i = 0; i < ARRAY_SIZE(buckets_used); i++) {
+		for (k = 0; k < n; k++, sp++) {
+			*sp = (struct kunit_sp) { .spt = table, .gfn = BASE };
+			sp->role.level = PG_LEVEL_4K;
+			sp->role.direct = 1;
+			hlist_add_head(&sp->hash_link, bucket_of(buckets_used[i]));
+		}
+	}
+	KUNIT_EXPECT_EQ(test, run(), 0);
+	KUNIT_EXPECT_EQ(test, audit.leaves_4k, ARRAY_SIZE(buckets_used) * n);
+	KUNIT_EXPECT_EQ(test, audit.violations, 0);
+}
+
+/* One of system-management mode is held against the slots of that address space. */
+static void audit_shadow_smm(struct kunit *test)
+{
+	struct kunit_sp sp = { .spt = table, .gfn = BASE };
+
+	if (ARRAY_SIZE(kvm->memslots) < 2)
+		kunit_skip(test, "a kernel without system-management mode");
+	INIT_LIST_HEAD(&kvm->arch.tdp_mmu_roots);
+	sp.role.level = PG_LEVEL_4K;
+	sp.role.direct = 1;
+	sp.role.smm = 1;
+	hlist_add_head(&sp.hash_link, bucket_of(9));
+	table[5] = leaf_of(FZ_ACC_EXEC);
+	KUNIT_EXPECT_EQ(test, run(), 0);
+	KUNIT_EXPECT_EQ(test, audit.leaves_4k, 0);
+	add_slot(1, &slots[1]);
+	KUNIT_EXPECT_EQ(test, run(), 0);
+	KUNIT_EXPECT_EQ(test, audit.leaves_4k, 1);
+	KUNIT_EXPECT_EQ(test, audit.violations, 1);
+	hlist_del(&sp.hash_link);
 }
 
 /* A VM that is not, or no longer, watched in full has no verdict. */
@@ -435,7 +507,10 @@ static struct kunit_case audit_cases[] = {
 	KUNIT_CASE(audit_present),
 	KUNIT_CASE(audit_windows),
 	KUNIT_CASE(audit_smm),
+	KUNIT_CASE(audit_roots),
 	KUNIT_CASE(audit_shadow),
+	KUNIT_CASE(audit_shadow_many),
+	KUNIT_CASE(audit_shadow_smm),
 	KUNIT_CASE(audit_unwatched),
 	KUNIT_CASE(audit_no_roots),
 	{}

@@ -181,6 +181,9 @@ static void capture_no_room(struct kunit *test)
 	while (!capture(&head, &at, pfn_of_page(), 0))
 		fit++;
 	KUNIT_EXPECT_EQ(test, fit, FX_BYTES / FZ_REC_PAGE_BYTES);
+	KUNIT_EXPECT_EQ(test, fx_ring.mark, 2 * (fit + 1));
+	/* What was written is to be read; a loss is said with the next record. */
+	KUNIT_EXPECT_EQ(test, fx_wakes, fit);
 	KUNIT_EXPECT_EQ(test, capture(&head, &at, pfn_of_page(), FZ_LOSE_EXEC | FZ_LOSE_HELD),
 			-ENOSPC);
 	KUNIT_EXPECT_EQ(test, head.hash, 0);
@@ -188,7 +191,7 @@ static void capture_no_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx_ring.lost.execs, 1);
 	KUNIT_EXPECT_EQ(test, fx_ring.lost.held, 1);
 	KUNIT_EXPECT_EQ(test, counted_lost(), 2);
-	KUNIT_EXPECT_EQ(test, fx_ring.mark % 2, 0);
+	KUNIT_EXPECT_EQ(test, fx_ring.mark, 2 * (fit + 2));
 	preempt_disable();
 	KUNIT_EXPECT_FALSE(test, fz_capture_room());
 	preempt_enable();
@@ -213,6 +216,7 @@ static void capture_registers(struct kunit *test)
 	kvfree(vcpu);
 
 	rec = fx_get();
+	KUNIT_ASSERT_NOT_NULL(test, rec);
 	KUNIT_EXPECT_EQ(test, rec->vcpu, 6);
 	KUNIT_EXPECT_EQ(test, rec->rip, 0xffffffff81000123ULL);
 	KUNIT_EXPECT_EQ(test, rec->cr3, 0x7000);
@@ -222,6 +226,7 @@ static void capture_registers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rec->flags, 0);
 	fx_consume(rec);
 	rec = fx_get();
+	KUNIT_ASSERT_NOT_NULL(test, rec);
 	KUNIT_EXPECT_EQ(test, rec->as_id, 1);
 	KUNIT_EXPECT_EQ(test, rec->flags, FZ_RECF_NESTED);
 }
@@ -238,6 +243,8 @@ static void capture_log(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fz_log(NULL, FZ_REC_VM_DIED, NULL, NULL, 0));
 	KUNIT_EXPECT_TRUE(test, fz_log(vm, FZ_REC_AUDIT, &at, &event, sizeof(event)));
 	KUNIT_EXPECT_TRUE(test, fz_log(vm, FZ_REC_MEMSLOT, &at, large, sizeof(large)));
+	KUNIT_EXPECT_EQ(test, fx_wakes, 3);
+	KUNIT_EXPECT_EQ(test, fx_ring.mark, 6);
 	rec = fx_get();
 	KUNIT_EXPECT_EQ(test, rec->type, FZ_REC_VM_DIED);
 	KUNIT_EXPECT_EQ(test, rec->vm, 0);

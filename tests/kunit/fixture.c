@@ -15,6 +15,7 @@ static struct page *pages[2 * PAGES];
 struct fz_ring fx_ring;
 struct fz_regs fx_regs;
 struct hlist_head fz_vm_table[1 << FZ_VM_TABLE_BITS];
+unsigned int fx_wakes;
 u32 fz_kvm_vendor;
 
 /* The same pages twice in a row, as kmod/rings.c maps them. */
@@ -40,6 +41,7 @@ int fx_ring_init(struct kunit *test)
 		.bytes = FX_BYTES, .cpu = 3,
 	};
 	fz_kvm_vendor = FZ_VENDOR_AMD;
+	fx_wakes = 0;
 	return 0;
 nomem:
 	while (i--)
@@ -99,6 +101,7 @@ struct fz_ring *fz_rings_this(void)
 
 void fz_rings_wake(void)
 {
+	fx_wakes++;
 }
 
 void fz_regs_read(struct kvm_vcpu *vcpu, struct fz_regs *regs)

@@ -21,6 +21,9 @@ extern struct fz_ring fx_ring;
 const struct fz_rec *fx_get(void);
 void fx_consume(const struct fz_rec *rec);
 
+/* How often fz_rings_wake() was called. */
+extern unsigned int fx_wakes;
+
 /* What fz_regs_read() says. */
 extern struct fz_regs fx_regs;
 

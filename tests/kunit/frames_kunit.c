@@ -7,6 +7,7 @@
  *			frame 0 .. frame 15
  */
 #include <kunit/test.h>
+#include <linux/ktime.h>
 #include "frames.h"
 
 #define HVA	0x7f0012345000UL
@@ -100,6 +101,7 @@ static void frames_by_address(struct kunit *test)
 static void frames_sparse(struct kunit *test)
 {
 	struct fz_frames *frames = test->priv;
+	u64 before = ktime_get_ns();
 
 	KUNIT_EXPECT_NULL(test, find(test, HVA));
 	KUNIT_EXPECT_NULL(test, fz_frames_frame(frames, HVA));
@@ -121,6 +123,8 @@ static void frames_sparse(struct kunit *test)
 			2 * sizeof(struct fz_region) + 3 * sizeof(struct fz_chunk));
 	KUNIT_EXPECT_EQ(test, find(test, HVA)->key, HVA >> FZ_REGION_SHIFT);
 	KUNIT_EXPECT_PTR_EQ(test, fz_frames_make_region(frames, HVA), find(test, HVA));
+	/* Nothing in it waits for a check since before it was made. */
+	KUNIT_EXPECT_GE(test, find(test, HVA)->checked, before);
 }
 
 static bool doc_live(enum fz_state s)
@@ -128,36 +132,52 @@ static bool doc_live(enum fz_state s)
 	return s == FZ_PINNED || s == FZ_EXEC || s == FZ_MIXED;
 }
 
-/* From every state to every state: the region's sums are those of its frames. */
+/*
+ * From every state to every state, but that none becomes NONE again (wx_kunit.c): a region's
+ * sums are those of its frames.
+ */
 static void frames_counts(struct kunit *test)
 {
-	struct fz_frame *a = make(test, HVA), *b = make(test, HVA + PAGE_SIZE);
-	struct fz_region *region = find(test, HVA);
+	unsigned long hva = HVA + 16 * FZ_REGION_SIZE;
+	struct fz_region *region;
+	struct fz_frame *a, *b;
 	u64 known, exec;
 	int from, to;
 
-	set(test, HVA + PAGE_SIZE, FZ_EXEC);
-	for (from = 0; from < FZ_NR_STATES; from++) {
-		for (to = 0; to < FZ_NR_STATES; to++) {
-			set(test, HVA, from);
+	for (from = FZ_NONE; from < FZ_NR_STATES; from++) {
+		for (to = FZ_NONE + 1; to < FZ_NR_STATES; to++, hva += FZ_REGION_SIZE) {
+			a = make(test, hva);
+			b = make(test, hva + PAGE_SIZE);
+			region = find(test, hva);
+			set(test, hva + PAGE_SIZE, FZ_EXEC);
+			if (from != FZ_NONE)
+				set(test, hva, from);
+			KUNIT_EXPECT_EQ(test, region->known, 1 + (from != FZ_NONE));
 			a->stamp = 0;
-			set(test, HVA, to);
+			set(test, hva, to);
 			KUNIT_EXPECT_EQ(test, a->state, to);
 			KUNIT_EXPECT_EQ(test, b->state, FZ_EXEC);
 			KUNIT_EXPECT_NE(test, a->stamp, 0);
 			KUNIT_EXPECT_EQ_MSG(test, region->live, 1 + doc_live(to), "%d-%d", from, to);
-			KUNIT_EXPECT_EQ_MSG(test, region->known, 1 + (to != FZ_NONE), "%d-%d",
-					    from, to);
+			KUNIT_EXPECT_EQ_MSG(test, region->known, 2, "%d-%d", from, to);
 			KUNIT_EXPECT_EQ_MSG(test, region->exec,
 					    1 + (to == FZ_EXEC || to == FZ_MIXED), "%d-%d",
 					    from, to);
+			/* Nothing executes any more, and what was known stays so. */
+			set(test, hva, FZ_DIRTY);
+			set(test, hva + PAGE_SIZE, FZ_DIRTY);
+			KUNIT_EXPECT_EQ(test, region->live + region->exec, 0);
 		}
 	}
+	fz_frames_count(test->priv, &known, &exec);
+	KUNIT_EXPECT_EQ(test, known, 2 * FZ_NR_STATES * (FZ_NR_STATES - 1));
+	KUNIT_EXPECT_EQ(test, exec, 0);
 	set(test, HVA, FZ_DIRTY);
 	set(test, HVA + FZ_REGION_SIZE, FZ_MIXED);
 	set(test, LAST, FZ_PINNED);
+	set(test, LAST - PAGE_SIZE, FZ_EXEC);
 	fz_frames_count(test->priv, &known, &exec);
-	KUNIT_EXPECT_EQ(test, known, 4);
+	KUNIT_EXPECT_EQ(test, known, 4 + 2 * FZ_NR_STATES * (FZ_NR_STATES - 1));
 	KUNIT_EXPECT_EQ(test, exec, 2);
 }
 
@@ -216,6 +236,11 @@ static void frames_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hva, REGION + ((unsigned long)(FZ_CHUNKS - 1) << FZ_CHUNK_SHIFT));
 	i = FZ_CHUNKS * FZ_CHUNK_FRAMES;
 	KUNIT_EXPECT_NULL(test, fz_region_next(region, &i, &hva));
+	/* At the end of the address space. */
+	make(test, LAST);
+	i = fz_region_index(LAST);
+	KUNIT_EXPECT_NOT_NULL(test, fz_region_next(find(test, LAST), &i, &hva));
+	KUNIT_EXPECT_EQ(test, hva, LAST);
 }
 
 static struct kunit_case frames_cases[] = {

@@ -347,29 +347,34 @@ static void hooks_proof_of_entry(struct kunit *test)
 	told = (struct told) {};						\
 } while (0)
 
+/* What a handler tells, of arguments that are what they are called. */
+static const struct {
+	void (*handler)(struct fz_vm *vm, struct pt_regs *regs);
+	struct told told;
+} arguments[] = {
+	{ on_faultin, { "fz_fault_enter", 0xd1, 0x51 } },
+	{ on_adjust, { "fz_fault_map", 0xd1, 0x51 } },
+	{ on_write_guest, { "fz_fault_host_write", 0x51, 0xd8 } },
+	{ on_mark_dirty, { "fz_fault_host_wrote", 0x51, 0xd8 } },
+	{ on_drop_slot, { "fz_fault_drop", 0x51 } },
+	{ on_death, { "fz_vm_died", 0xd1 } },
+	{ on_birth, { "fz_vm_born", 0xd1 } },
+	{ on_set_entry, { "fz_host_fault", 0xd1, 0x51, 0xc8 } },
+	{ on_encrypt, { "fz_sweep_kick", 1 } },
+};
+
 /* Each handler takes its arguments from where the calling convention has them. */
 static void hooks_arguments(struct kunit *test)
 {
 	struct pt_regs regs = { .di = 0xd1, .si = 0x51, .dx = 0xd8, .cx = 0xc8, .r8 = 0x88 };
+	unsigned int i;
 
-	on_faultin(vm, &regs);
-	EXPECT_TOLD("fz_fault_enter", 0xd1, 0x51, 0);
-	on_adjust(vm, &regs);
-	EXPECT_TOLD("fz_fault_map", 0xd1, 0x51, 0);
-	on_write_guest(vm, &regs);
-	EXPECT_TOLD("fz_fault_host_write", 0x51, 0xd8, 0);
-	on_mark_dirty(vm, &regs);
-	EXPECT_TOLD("fz_fault_host_wrote", 0x51, 0xd8, 0);
-	on_drop_slot(vm, &regs);
-	EXPECT_TOLD("fz_fault_drop", 0x51, 0, 0);
-	on_death(vm, &regs);
-	EXPECT_TOLD("fz_vm_died", 0xd1, 0, 0);
-	on_birth(vm, &regs);
-	EXPECT_TOLD("fz_vm_born", 0xd1, 0, 0);
-	on_set_entry(vm, &regs);
-	EXPECT_TOLD("fz_host_fault", 0xd1, 0x51, 0xc8);
-	on_encrypt(vm, &regs);
-	EXPECT_TOLD("fz_sweep_kick", 1, 0, 0);
+	for (i = 0; i < ARRAY_SIZE(arguments); i++) {
+		const struct told *want = &arguments[i].told;
+
+		arguments[i].handler(vm, &regs);
+		EXPECT_TOLD(want->who, want->a, want->b, want->c);
+	}
 	KUNIT_EXPECT_TRUE(test, vm->recheck);
 }
 

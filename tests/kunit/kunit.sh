@@ -16,13 +16,12 @@ store=$FZ_CACHE/kunit
 out=$FZ_OUTDIR/kunit
 arch=${1-}
 config=$here/.kunitconfig
-args=(--jobs="$(nproc)" --timeout=600)
+args=(--jobs="$(nproc)" --timeout=600 --kunitconfig="$here/small.config")
 # How many suites there are; each file has one.
 suites=("$here"/*_kunit.c)
 case $arch in
 um | coverage)
 	mapfile -t suites < <(printf '%s\n' "${suites[@]}" | grep -vE '/(hooks|prove)_kunit.c$')
-	args+=(--kunitconfig="$here/small.config")
 	[ "$arch" = um ] || args+=(--kunitconfig=tools/testing/kunit/configs/coverage_uml.config)
 	;;
 x86_64) args+=(--arch=x86_64 --kunitconfig="$here/x86_64.config" --kconfig_add CONFIG_KASAN=y) ;;

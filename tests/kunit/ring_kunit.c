@@ -3,12 +3,14 @@
  * ring_kunit.c - one CPU's ring: order, wraps, room, what is lost, a reader that lies
  */
 #include <kunit/test.h>
+#include <linux/timer.h>
 #include "fixture.h"
 
 #define SMALL	((u32)sizeof(struct fz_rec))
 #define LARGE	((u32)FZ_REC_PAGE_BYTES)
 
 static struct fz_ring *const ring = &fx_ring;
+static bool ended;
 
 static bool put(u32 size, u64 now)
 {
@@ -213,6 +215,31 @@ static void ring_mark(struct kunit *test)
 	fz_ring_wait(ring);
 }
 
+static void end_late(struct timer_list *unused)
+{
+	ended = true;
+	fz_ring_end(ring);
+}
+
+/* Who waits for a record that is being made comes back when it has ended, not before. */
+static void ring_wait(struct kunit *test)
+{
+	struct timer_list timer;
+
+	ended = false;
+	fz_ring_begin(ring);
+	timer_setup_on_stack(&timer, end_late, 0);
+	mod_timer(&timer, jiffies + msecs_to_jiffies(30));
+	fz_ring_wait(ring);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(ended));
+	/* The wait is over before the timer is. */
+	timer_delete_sync(&timer);
+	destroy_timer_on_stack(&timer);
+	if (!READ_ONCE(ended))
+		fz_ring_end(ring);
+	KUNIT_EXPECT_EQ(test, ring->mark % 2, 0);
+}
+
 static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_order),
 	KUNIT_CASE(ring_fresh),
@@ -222,6 +249,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(ring_flush),
 	KUNIT_CASE(ring_hostile),
 	KUNIT_CASE(ring_mark),
+	KUNIT_CASE(ring_wait),
 	{}
 };
 
