@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		how = *data++, size--;
 	CHECK(!fz_identify_new(&id, NULL, &err));
 	/* More frames than are kept. */
-	fz_identify_limit(id, how & 16 ? 32 : 0);
+	fz_identify_limit(id, how & 16 ? 16 : 0);
 	for (i = 0; size >= ITEM && i < ITEMS; i++, data += ITEM, size -= ITEM) {
 		add(data);
 		/* watch settles again and again */

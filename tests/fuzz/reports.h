@@ -48,7 +48,7 @@ static inline void check_printable(const char *text, size_t len)
 
 static inline void check_results(const struct fz_results *r)
 {
-	size_t i, frames = 0, unknown = 0, modified = 0;
+	size_t i, frames = 0, unknown = 0, modified = 0, gone = 0;
 
 	for (i = 0; i < r->nvms; i++) {
 		const struct fz_results_vm *vm = &r->vms[i];
@@ -59,8 +59,9 @@ static inline void check_results(const struct fz_results *r)
 		frames += vm->frames;
 		unknown += vm->unknown;
 		modified += vm->modified;
+		gone += vm->let_go.frames;
 	}
-	CHECK(frames == r->nframes);
+	CHECK(frames == r->nframes + gone);
 	for (i = 0, frames = 0; i < r->nunknowns; i++)
 		frames += r->unknowns[i].frames;
 	CHECK(frames == unknown - modified);
