@@ -57,7 +57,7 @@ check-deep:
 kunit:
 	@$(TOP)/tests/kunit/run $(KUNIT)
 
-# PARTS: some of unit kunit KVER:CPU.
+# PARTS: some of unit KVER:CPU.
 coverage: tests
 	@$(TOP)/tests/coverage/run $(PARTS)
 

@@ -3,13 +3,14 @@
  * coverage.c - which lines ran, by gcc's counters; only in a module built with COVERAGE=1
  *
  * Stock kernels have no gcov. Each object leaves a pointer to its counters in a section, which
- * this object begins; echo DIR >/sys/module/fitzroy/parameters/coverage writes them as gcov's own
- * files into a folder. The structures are gcc's (gcc/gcov-io.h, libgcc/libgcov.h), as
- * kernel/gcov/gcc_4_7.c has them.
+ * this object begins. Loaded with coverage=DIR, the module writes them as gcov's own files into
+ * that folder when it ends, or does not load. The structures are gcc's (gcc/gcov-io.h,
+ * libgcc/libgcov.h), as kernel/gcov/gcc_4_7.c has them.
  */
 #include <linux/fs.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include "coverage.h"
 
 #define COUNTERS	(__GNUC__ >= 15 ? 10 : __GNUC__ >= 14 ? 9 : 8)
@@ -107,31 +108,34 @@ static void write_info(struct out *out, const struct info *info)
 	flush(out);
 }
 
-static int write_all(const char *dir, const struct kernel_param *kp)
+/* Where to, once the module has done all that it does. */
+static char *dir;
+module_param_named(coverage, dir, charp, 0400);
+MODULE_INFO(coverage, "counts lines: for tests only");
+
+void fz_coverage_end(void)
 {
+	/* Not of the module's own memory: 9p takes the pages of what is long, and not of that. */
+	struct out *out = kmalloc(sizeof(*out), GFP_KERNEL);
 	const struct info *const *info = &first;
-	static struct out out;
 	char path[256];
 	unsigned int i;
 
 	/* The compiler need not know that more follow the first. */
 	OPTIMIZER_HIDE_VAR(info);
-	for (i = 1; i <= FZ_COVERAGE; i++) {
-		snprintf(path, sizeof(path), "%.*s/%lld-%s", (int)strcspn(dir, "\n"), dir,
-			 ktime_get_ns(), kbasename(info[i]->filename));
-		out = (struct out) { .file = filp_open(path, O_WRONLY | O_CREAT, 0600) };
-		if (IS_ERR(out.file))
-			return PTR_ERR(out.file);
-		write_info(&out, info[i]);
-		filp_close(out.file, NULL);
+	for (i = 1; out && dir && i <= FZ_COVERAGE; i++) {
+		snprintf(path, sizeof(path), "%s/%lld-%s", dir, ktime_get_ns(),
+			 kbasename(info[i]->filename));
+		*out = (struct out) { .file = filp_open(path, O_WRONLY | O_CREAT, 0600) };
+		if (IS_ERR(out->file)) {
+			pr_err("fitzroy: cannot write %s\n", path);
+			break;
+		}
+		write_info(out, info[i]);
+		filp_close(out->file, NULL);
 	}
-	return 0;
+	kfree(out);
 }
-
-static const struct kernel_param_ops ops = { .set = write_all };
-
-module_param_cb(coverage, &ops, NULL, 0200);
-MODULE_INFO(coverage, "counts lines: for tests only");
 
 /* The objects name it where counters of several runs are added up, which is not here. */
 void __gcov_merge_add(s64 *counters, u32 n)

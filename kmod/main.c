@@ -7,9 +7,9 @@
 #include <generated/utsrelease.h>
 #include "chrdev.h"
 #include "compat/kvm.h"
+#include "coverage.h"
 #include "fault.h"
 #include "hooks.h"
-#include "host.h"
 #include "host.h"
 #include "prove.h"
 #include "rings.h"
@@ -51,7 +51,7 @@ static int __init fz_init(void)
 	fz_attach_new = false;
 	err = fz_kvm_check();
 	if (err)
-		return err;
+		goto err;
 	err = fz_rings_init();
 	if (err)
 		goto err_kvm;
@@ -93,6 +93,8 @@ err_rings:
 	fz_rings_exit();
 err_kvm:
 	fz_kvm_release();
+err:
+	fz_coverage_end();
 	return err;
 }
 
@@ -107,6 +109,7 @@ static void __exit fz_exit(void)
 	fz_vm_exit();
 	fz_rings_exit();
 	fz_kvm_release();
+	fz_coverage_end();
 }
 
 module_init(fz_init);

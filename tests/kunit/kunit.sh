@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kunit.sh um|x86_64|coverage - the KUnit tests in a kernel built for them; TAP
+# kunit.sh um|x86_64 - the KUnit tests in a kernel built for them; TAP
 #
-# um is a kernel that runs as a process; x86_64 one with KASAN, that QEMU boots; coverage is um that
-# counts lines. The source is Debian's package linux-source-6.12, unpacked in part below $FZ_CACHE/kunit,
+# um is a kernel that runs as a process; x86_64 one with KASAN, that QEMU boots. The
+# source is Debian's package linux-source-6.12, unpacked in part below $FZ_CACHE/kunit,
 # or the tree FZ_KUNIT_TREE, which is not changed. The kernel's own KTAP is left in
 # $FZ_OUTDIR/kunit/ARCH/test.log, what kunit.py says in ARCH.log.
 set -uo pipefail
@@ -20,12 +20,11 @@ args=(--jobs="$(nproc)" --timeout=600 --kunitconfig="$here/small.config")
 # How many suites there are; each file has one.
 suites=("$here"/*_kunit.c)
 case $arch in
-um | coverage)
+um)
 	mapfile -t suites < <(printf '%s\n' "${suites[@]}" | grep -vE '/(hooks|prove)_kunit.c$')
-	[ "$arch" = um ] || args+=(--kunitconfig=tools/testing/kunit/configs/coverage_uml.config)
 	;;
 x86_64) args+=(--arch=x86_64 --kunitconfig="$here/x86_64.config" --kconfig_add CONFIG_KASAN=y) ;;
-*) die "usage: tests/kunit/kunit.sh um|x86_64|coverage" ;;
+*) die "usage: tests/kunit/kunit.sh um|x86_64" ;;
 esac
 
 # bail MESSAGE: no kernel, no tests.
