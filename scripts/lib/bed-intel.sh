@@ -5,26 +5,6 @@
 # Uses nested's variables: tmp OUT GUEST files disks outs line host_append host_mem timeout.
 # shellcheck disable=SC2154,SC2034 # they are nested's
 
-# intel_files: what the job needs of this machine's files.
-intel_files()
-{
-	local f
-
-	[ -z "$MONITOR" ] || printf '%s\n' "$KO" "$TOOL"
-	if [ -n "$SCRIPT" ]; then
-		printf '%s\n' "$SCRIPT"
-	else
-		qemu_files
-		[ -z "$SETUP" ] || printf '%s\n' "$SETUP"
-		for f in "$kernel" "$initrd" "$firmware"; do
-			[ -z "$f" ] || printf '%s\n' "$f"
-		done
-	fi
-	for f in "${files[@]}"; do
-		printf '%s\n' "$f"
-	done
-}
-
 # intel_config: bochsrc and the debugger's script.
 intel_config()
 {
@@ -63,12 +43,8 @@ intel_config()
 intel_run()
 {
 	local f n=0 i size
-	local -a list
 
-	mapfile -t list < <(intel_files)
-	ata_root "$tmp/root" "$tmp/root.img" "${list[@]}"
-	truncate -s 512M "$tmp/out.img"
-	mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=1 -m 0 "$tmp/out.img"
+	bed_disks
 	for f in "${disks[@]}" "${outs[@]}" "${hdisks[@]}"; do
 		# Bochs wants whole sectors of its geometry; the copy is thrown away.
 		[ "$(disk_format "$f")" = raw ] || die "--cpu intel takes raw disks: $f"
@@ -88,7 +64,7 @@ intel_run()
 	cp -L -- "$VMLINUZ" "$tmp/iso/vmlinuz"
 	cp -- /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$tmp/iso/"
 	printf 'DEFAULT l\nPROMPT 0\nTIMEOUT 1\nLABEL l\nKERNEL /vmlinuz\nINITRD /initrd\nAPPEND %s\n' \
-		"$line quiet loglevel=4 bed.root=ata $host_append" >"$tmp/iso/isolinux.cfg"
+		"$line quiet loglevel=4 bed.root=sd $host_append" >"$tmp/iso/isolinux.cfg"
 	quietly "$tmp/iso.log" xorriso -as mkisofs -quiet -o "$tmp/boot.iso" -b isolinux.bin -c boot.cat \
 		-no-emul-boot -boot-load-size 4 -boot-info-table "$tmp/iso" || die "cannot build the boot image"
 	intel_config >"$tmp/bochsrc"
@@ -113,8 +89,7 @@ intel_run()
 	kill -KILL "$child" 2>/dev/null || true
 	wait "$child" 2>/dev/null || true
 	child=
-	debugfs -R "rdump / $OUT" "$tmp/out.img" >/dev/null 2>&1 || true
-	rm -rf -- "$OUT/lost+found"
+	bed_results
 	n=${#disks[@]}
 	for f in "${outs[@]}" "${hdisks[@]}"; do
 		head -c "$(stat -c %s "$f")" "$tmp/guest-disk.$n" >"$tmp/back"

@@ -138,8 +138,8 @@ put_host()
 	done
 }
 
-# ata_root DIR IMAGE FILE...: the minimal root of a host that has disks only.
-ata_root()
+# disk_root DIR IMAGE FILE...: the minimal root of a host that has disks only.
+disk_root()
 {
 	local root=$1 image=$2 f c
 	local -a files=()

@@ -40,8 +40,9 @@ exit \$rc
 SH
 chmod 755 "$dir/script"
 # A disk to swap to, and one that the selftests serve themselves.
-args=(--host-module zram --host-module nbd) append="nbd.nbds_max=1 ${FZ_APPEND-}" timeout=1200
-[ "$2" != intel ] || args+=(--host-file "$selftest") timeout=${FZ_TIMEOUT:-2400}
+args=(--host-module zram --host-module nbd --host-file "$selftest") timeout=1200
+append="nbd.nbds_max=1 ${FZ_APPEND-}"
+[ "$2" != intel ] || timeout=${FZ_TIMEOUT:-2400}
 [ -z "${FZ_ROUNDS-}" ] || timeout=1800
 # A kernel that checks itself is slower by far; on two CPUs it preempts wherever it can.
 case $1:${3:-1} in
