@@ -232,7 +232,7 @@ static void run(const void *arg)
 int main(int argc, char **argv)
 {
 	static const struct test *const groups[] = {
-		wx_tests, host_tests, host_mem_tests, host_path_tests, host_io_tests,
+		wx_tests, merge_tests, host_tests, host_mem_tests, host_path_tests, host_io_tests,
 		life_tests, kinds_tests, change_tests, fds_tests, storm_tests, device_tests,
 		modes_tests, nested_tests, verify_tests, mixed_tests, loss_tests, audit_tests,
 		bed_tests, host_numa_tests,

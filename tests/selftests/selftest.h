@@ -88,8 +88,8 @@ struct test {
 };
 
 /* Each ends with an empty entry. */
-extern const struct test wx_tests[], host_tests[], host_mem_tests[], host_path_tests[],
-			 host_io_tests[], life_tests[], device_tests[],
+extern const struct test wx_tests[], merge_tests[], host_tests[], host_mem_tests[],
+			 host_path_tests[], host_io_tests[], life_tests[], device_tests[],
 			 change_tests[], fds_tests[], storm_tests[], modes_tests[], nested_tests[],
 			 kinds_tests[];
 extern const struct test bed_tests[], host_numa_tests[];	/* by name only */
