@@ -520,6 +520,13 @@ void fz_fault_map(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 	} else if (frame && fz_wx_denied(frame->state) & FZ_ACC_EXEC) {
 		fz_count(vm, retries);
 	}
+	/*
+	 * Without X the vCPU comes back anyhow. Who else changes the frame meanwhile may not
+	 * have zapped yet: KVM is not to put an entry without W in the place of one with it,
+	 * and leaves alone what it finds if this is but a guess. (It flushes, and newer ones warn.)
+	 */
+	if (!frame || fz_wx_denied(frame->state) & FZ_ACC_EXEC)
+		fz_pf_prefetch(fault) = true;
 	spin_unlock(&region->lock);
 	if (kick)
 		fz_sweep_kick(kick);
