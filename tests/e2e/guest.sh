@@ -157,10 +157,12 @@ ok "99 % of the frames of the kernel and its modules are identified: $(
 ok "99.5 % of the frames of known files are identified: $(
 	sed 's/.*"in_database": \([0-9]*\), "identified": \([0-9]*\).*/\2 of \1/' "$dir/compare.json")" \
 	json compare.json 'j["in_database"] > 3000 and j["identified"] >= 0.995 * j["in_database"]'
-# What comes out all the same was changed where the tables allow any value, or any function.
-"$FZ_OUTDIR/tests/e2e/near_kernel" "$dir/run/events.fz" "$dir/known.db" 2 >"$dir/near.json"
+# In the deep suite 100,000 of them; there half come before the log, where a first value is believed.
+# Half of a call, over the end of a page, may be any function's.
+"$FZ_OUTDIR/tests/e2e/near_kernel" "$dir/run/events.fz" "$dir/known.db" "${FZ_DEEP:+3}1" >"$dir/near.json"
 ok "a page of the kernel with one byte changed is not: $(cat "$dir/near.json")" json near.json \
-	'j["near"] > 5000 and j["near_known"] <= 0.002 * j["near"] and j["near_ambiguous"] == 0'
+	'j["near"] > 3000 and j["near_known"] <= 1 and j["near_ambiguous"] == j["not_kept"] == 0 and j["before_known"] <= 2 and
+		j["known"] > 0.99 * j["frames"]'
 # A guest whose libraries are not in the database is accused of nothing that it is not with them.
 cp -- "$dir/known.db" "$dir/fewer.db"
 "$fitzroy" db remove --db "$dir/fewer.db" libc6 libssl3 libcurl4 libselinux1 libtinfo6 >>"$dir/db.log" 2>&1 ||

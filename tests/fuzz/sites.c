@@ -54,10 +54,10 @@ static bool traced(void *ctx, uint64_t vaddr)
 	return vaddr % 2;
 }
 
-static bool call(void *ctx, uint64_t slot, uint64_t vaddr)
+static bool call(void *ctx, uint64_t slot, uint64_t vaddr, uint64_t site)
 {
 	(void)ctx;
-	return (slot + vaddr) % 2;
+	return (slot + vaddr + site) % 2;
 }
 
 static void undo(const uint8_t *sites, size_t len, bool functions)

@@ -41,6 +41,8 @@ static int put(void *ctx, uint32_t index, const void *data, size_t len, struct f
 	return fz_hashdb_write_extra(ctx, FZ_BLOB_SITES, index, data, len, e);
 }
 
+#define INITIAL	(FZ_SLOT_KEYS | FZ_SLOT_INITIAL | 0x40)
+
 static bool make_db(void)
 {
 	struct fz_hashdb_segment segment = { 0, LINKED, PAGES };
@@ -69,7 +71,9 @@ static bool make_db(void)
 	    fz_sites_symbol(s, 0x3100, 8, false, 0, ptr) ||
 	    fz_sites_symbol(s, 0x3108, 1, false, 0, fz_constant_id("runtime_shift_x", true)) ||
 	    fz_sites_call(s, 0x1300, call, 6, 1, 5) || fz_sites_call(s, 0x2300, call, 6, 1, 5) ||
-	    fz_sites_call(s, 0x3300, call, 6, 1, 6) || fz_sites_traced(s, 0x2400) ||
+	    fz_sites_call(s, 0x3300, call, 6, 1, 6) || fz_sites_call(s, 0x3320, call, 6, 1, 5) ||
+	    fz_sites_call(s, 0x1340, call, 6, 1, INITIAL) ||
+	    fz_sites_call(s, 0x2340, call, 6, 1, INITIAL) || fz_sites_traced(s, 0x2400) ||
 	    fz_sites_write(s, PAGES, put, w, &err))
 		return false;
 	i = ZSTD_compress(packed, sizeof(packed), functions, sizeof(functions), 1);
@@ -160,6 +164,13 @@ static bool known(unsigned int n)
 	return f->verdict == FZ_VERDICT_KNOWN;
 }
 
+static bool doubtful(unsigned int n)
+{
+	const struct fz_frame *f = frame(n);
+
+	return f->verdict == FZ_VERDICT_UNKNOWN && f->why == FZ_WHY_CALLS;
+}
+
 static bool modified(unsigned int n, unsigned int bytes)
 {
 	const struct fz_frame *f = frame(n);
@@ -231,15 +242,45 @@ static void calls(void)
 	load(2);
 	call_to(2, 0x300, functions[1], 0);
 	runs(2);
-	ok(modified(3, 6), "to another function: modified");
+	ok(doubtful(3), "to another function: unknown, and why");
+	runs(2);
+	ok(doubtful(3) && doubtful(4), "the same site again is no second one");
 	load(3);
 	call_to(3, 0x300, functions[1], 0);
 	runs(3);
-	ok(known(4), "through another pointer: to another function");
+	ok(known(5) && doubtful(3), "through another pointer: to another function");
 	load(3);
 	call_to(3, 0x300, functions[1] + 1, 0);
 	runs(3);
-	ok(modified(5, 6), "to no function: modified");
+	ok(modified(6, 6), "to no function: modified");
+	load(3);
+	call_to(3, 0x320, functions[1], 0);
+	runs(3);
+	ok(known(7) && known(3) && known(4), "a second site that leads there: the pointer was changed");
+
+	begin();
+	load(1);
+	call_to(1, 0x340, functions[1], 0);
+	runs(1);
+	load(3);
+	runs(3);
+	ok(doubtful(1) && known(2), "the first value, where the file tells which that is: not believed");
+	load(2);
+	call_to(2, 0x340, functions[1], 0);
+	runs(2);
+	ok(known(1) && known(3), "but if two sites have it");
+
+	begin();
+	load(1);
+	call_to(1, 0x340, functions[1], 0);
+	page[0x500] ^= 1;
+	runs(1);
+	load(3);
+	runs(3);
+	load(2);
+	call_to(2, 0x340, functions[1], 0);
+	runs(2);
+	ok(modified(1, 1) && doubtful(3), "a changed page is no witness");
 }
 
 /* ------------------------------------------------------- what the kernel makes */

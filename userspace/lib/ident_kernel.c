@@ -10,6 +10,7 @@
  * Early code runs at other addresses (identity-mapped, before or beside the kernel's own
  * mapping), with the same delta in it: anchors lead there, too.
  */
+#include "ident_calls.h"
 #include "ident_made.h"
 #include "ident_module.h"
 
@@ -71,6 +72,8 @@ struct state {
 	struct fz_modules *modules;
 	struct constant *constants;
 	size_t nconstants, constants_cap;
+	struct fz_calls *calls;
+	bool doubt;			/* of the last page: it is one but for where calls lead */
 	struct trampoline *trampolines;
 	size_t ntrampolines, trampolines_cap;
 };
@@ -92,6 +95,7 @@ static void free_state(void *p)
 	free(s->memos);
 	fz_unpacked_free(&s->sites);
 	fz_modules_free(s->modules);
+	fz_calls_free(s->calls);
 	free(s);
 }
 
@@ -114,7 +118,8 @@ static int load_kernels(struct fz_identify *id, struct state *s, struct fz_error
 	int ret;
 
 	s->modules = fz_modules_new();
-	if (!s->modules)
+	s->calls = fz_calls_new();
+	if (!s->modules || !s->calls)
 		return fz_fail(err, -ENOMEM, "out of memory");
 	fz_hashdb_info(id->db, &info);
 	for (file = 1; file <= info.files; file++) {
@@ -160,6 +165,7 @@ struct asking {
 	bool strict;			/* learn nothing */
 	struct constant learnt[LEARNT_MAX];
 	size_t n;
+	struct fz_calls_page calls;
 };
 
 static bool has_function(const struct kernel *k, uint64_t vaddr)
@@ -236,12 +242,11 @@ static bool constant(void *ctx, uint64_t id, bool whole, uint64_t implied, uint6
 	       agreed(ctx, id, whole, implied, value);
 }
 
-/* Calls through a pointer that the kernel has made direct: so is what it pointed to. */
-static bool call(void *ctx, uint64_t slot, uint64_t vaddr)
+static bool call(void *ctx, uint64_t slot, uint64_t vaddr, uint64_t site)
 {
-	uint64_t value;
+	struct asking *a = ctx;
 
-	return agreed(ctx, slot, true, vaddr, &value);
+	return fz_calls_ask(&a->calls, slot, vaddr, site);
 }
 
 /*
@@ -278,11 +283,20 @@ static int try_page(struct fz_identify *id, struct state *s, const struct base *
 	int ret = fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone, err);
 	size_t i;
 
+	s->doubt = false;
 	if (ret > 0 && !believe(&a)) {
 		a.strict = true;
 		a.n = 0;
+		a.calls.n = 0;
 		ret = fz_undo_confirmed(id, &s->sites, k->file, pageno, &u, have, want, undone,
 					err);
+	}
+	if (ret > 0) {
+		ret = fz_calls_agree(s->calls, &(struct fz_calls_of){ b->vm, k->file, b->delta },
+				     &a.calls);
+		if (ret < 0)
+			return fz_fail(err, ret, "out of memory");
+		s->doubt = !ret;
 	}
 	for (i = 0; ret > 0 && i < a.n; i++) {
 		if (FZ_GROW(s->constants, s->nconstants, s->constants_cap))
@@ -508,8 +522,11 @@ static int say_modified(struct fz_identify *id, struct state *s, struct fz_frame
 	return ret ? ret : fz_say_modified_bytes(id, f, k->class, page, b->delta, bytes, n, err);
 }
 
-/* @f lies in a kernel that was found: which page should it be, and is it? */
-static int by_address(struct fz_identify *id, struct state *s, struct fz_frame *f,
+/*
+ * @f lies in a kernel that was found: which page should it be, and is it? If not, that is
+ * said only at the @end: then all calls have been seen.
+ */
+static int by_address(struct fz_identify *id, struct state *s, struct fz_frame *f, bool end,
 		      struct fz_error *err)
 {
 	uint8_t want[2][FZ_PAGE_SIZE], undone[2][FZ_PAGE_SIZE];
@@ -535,6 +552,8 @@ static int by_address(struct fz_identify *id, struct state *s, struct fz_frame *
 				     s->bases[b].delta, want[slot], undone[slot], err);
 			if (ret)
 				return ret;
+			if (s->doubt && end)
+				fz_say_why(f, FZ_WHY_CALLS);
 			for (i = 0; i < FZ_PAGE_SIZE; i++)
 				differ += want[slot][i] != undone[slot][i];
 			if (differ && differ < least) {
@@ -545,7 +564,7 @@ static int by_address(struct fz_identify *id, struct state *s, struct fz_frame *
 			}
 		}
 	}
-	if (!closest)
+	if (!closest || !end)
 		return 0;
 	return say_modified(id, s, f, closest, page, want[slot ^ 1], undone[slot ^ 1], err);
 }
@@ -570,8 +589,11 @@ static int grow_memos(struct fz_identify *id, struct state *s, struct fz_error *
 	return 0;
 }
 
+/* By anchors; by address; and once more, when it is known where calls lead. */
+enum pass { ANCHORS, ADDRESS, END };
+
 /* Early code: its delta is known once the kernel was found at its own address. */
-static int settle_one(struct fz_identify *id, struct state *s, struct fz_frame *f, bool late,
+static int settle_one(struct fz_identify *id, struct state *s, struct fz_frame *f, enum pass pass,
 		      struct fz_error *err)
 {
 	struct memo *m = &s->memos[f->content];
@@ -580,9 +602,9 @@ static int settle_one(struct fz_identify *id, struct state *s, struct fz_frame *
 	if (!concerns(id, f))
 		return 0;
 	if (!m->known && in_kernel_range(f->rip))
-		ret = late ? by_address(id, s, f, err) : 0;
+		ret = pass != ANCHORS ? by_address(id, s, f, pass == END, err) : 0;
 	if (!ret && !m->known && f->verdict == FZ_VERDICT_UNKNOWN &&
-	    (late ? !in_kernel_range(f->rip) : !m->searched)) {
+	    (pass == ANCHORS ? !m->searched : pass == END && !in_kernel_range(f->rip))) {
 		if (in_kernel_range(f->rip))
 			m->searched = true;
 		ret = by_anchors(id, s, f, err);
@@ -664,7 +686,8 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 {
 	struct state *s = *state;
 	size_t i;
-	int ret, late;
+	enum pass pass;
+	int ret;
 
 	if (!s) {
 		s = calloc(1, sizeof(*s));
@@ -676,10 +699,10 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 	if (ret || !s->nkernels)
 		return ret ? ret : fz_made_name(id, err);
 	ret = grow_memos(id, s, err);
-	for (late = 0; !ret && late < 2; late++) {
+	for (pass = ANCHORS; !ret && pass <= END; pass++) {
 		for (i = 0; ret >= 0 && i < id->r.nframes; i++)
-			ret = settle_one(id, s, &id->r.frames[i], late, err);
-		if (ret >= 0 && !late)
+			ret = settle_one(id, s, &id->r.frames[i], pass, err);
+		if (ret >= 0 && pass == ANCHORS)
 			ret = find_trampolines(id, s, err);
 	}
 	if (ret < 0)

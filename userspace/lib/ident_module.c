@@ -10,6 +10,7 @@
  */
 #include <xxhash.h>
 #include <zstd.h>
+#include "ident_calls.h"
 #include "ident_module.h"
 
 #define AREA		0xffffffffc0000000ULL	/* MODULES_VADDR, at its lowest */
@@ -50,11 +51,20 @@ struct fz_modules {
 	struct memo *memos;		/* by content */
 	size_t nmemos;
 	struct fz_unpacked sites;
+	struct fz_calls *calls;
 };
 
 struct fz_modules *fz_modules_new(void)
 {
-	return calloc(1, sizeof(struct fz_modules));
+	struct fz_modules *m = calloc(1, sizeof(*m));
+
+	if (m)
+		m->calls = fz_calls_new();
+	if (m && !m->calls) {
+		free(m);
+		return NULL;
+	}
+	return m;
 }
 
 void fz_modules_free(struct fz_modules *m)
@@ -72,6 +82,7 @@ void fz_modules_free(struct fz_modules *m)
 	free(m->instances);
 	free(m->memos);
 	fz_unpacked_free(&m->sites);
+	fz_calls_free(m->calls);
 	free(m);
 }
 
@@ -213,6 +224,7 @@ struct asking {
 	/* Modules that the page refers to, and where they would have to lie. */
 	struct instance learnt[LEARNT_MAX];
 	size_t nlearnt;
+	struct fz_calls_page calls;
 };
 
 static bool in_area(uint64_t vaddr)
@@ -339,6 +351,13 @@ static bool function_part(void *ctx, uint64_t next, const uint8_t *bytes, int fr
 	return a->kernel->function_part(a->kernel->ctx, a->i->vm, next, bytes, from, to);
 }
 
+static bool call(void *ctx, uint64_t slot, uint64_t vaddr, uint64_t site)
+{
+	struct asking *a = ctx;
+
+	return fz_calls_ask(&a->calls, slot, vaddr, site);
+}
+
 static bool traced(void *ctx, uint64_t vaddr)
 {
 	struct asking *a = ctx;
@@ -358,7 +377,7 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 	/* All addresses as they are: the delta is in @vaddr. */
 	struct fz_undo u = { .vaddr = base + (uint64_t)page * FZ_PAGE_SIZE, .target = function,
 			     .target_part = function_part, .symbol = symbol, .traced = traced,
-			     .ctx = &a };
+			     .call = call, .ctx = &a };
 	int ret = fz_undo_confirmed(id, &m->sites, m->modules[i->module].file, page, &u,
 				    id->r.contents[f->content].page, want, undone, err);
 
@@ -367,6 +386,13 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 		return 0;
 	if (ret <= 0)
 		return ret;
+	ret = fz_calls_agree(m->calls, &(struct fz_calls_of){ f->vm, m->modules[i->module].file,
+		base }, &a.calls);
+	if (ret <= 0) {
+		/* Not known yet, like a module that was not found. */
+		*missing = true;
+		return ret < 0 ? fz_fail(err, ret, "out of memory") : 0;
+	}
 	*i = learnt;
 	for (k = 0; k < a.nlearnt; k++) {
 		if (FZ_GROW(m->instances, m->ninstances, m->instances_cap))

@@ -129,6 +129,7 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_GENERATED,
 	FZ_WHY_MODULES,
 	FZ_WHY_WITHIN,
+	FZ_WHY_CALLS,
 	FZ_WHYS,
 };
 

@@ -124,7 +124,8 @@ static bool target_allowed(const struct site *s, const struct fz_undo *u, const 
 	memcpy(&v, rel, 4);
 	next += (int32_t)le32toh(v);
 	return u->target && u->target(u->ctx, next) &&
-	       (s->kind != FZ_SITE_CALL || !u->call || u->call(u->ctx, s->original, next));
+	       (s->kind != FZ_SITE_CALL || !u->call ||
+		u->call(u->ctx, s->original, next, u->vaddr + s->at));
 }
 
 static bool delta_allowed(const struct site *s, const struct fz_undo *u, const uint8_t *have)

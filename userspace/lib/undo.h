@@ -64,6 +64,16 @@ struct fz_export {
 	uint64_t id, value;
 };
 
+/*
+ * Slots of CALL sites: below 256, which of pv_ops; an address of pv_ops' field; a static
+ * call's key, as its offset in the image, plus FZ_SLOT_KEYS; what ftrace calls; where
+ * functions return by. FZ_SLOT_INITIAL: the first other value is not believed.
+ */
+#define FZ_SLOT_FTRACE	256
+#define FZ_SLOT_RETURN	257
+#define FZ_SLOT_KEYS	(1ULL << 40)
+#define FZ_SLOT_INITIAL	(1ULL << 41)
+
 uint64_t fz_symbol_id(const char *name);
 
 /*
@@ -154,8 +164,8 @@ struct fz_undo {
 	 * would have to be, if that can be told (@whole).
 	 */
 	bool (*symbol)(void *ctx, uint64_t symbol, bool whole, uint64_t implied, uint64_t *value);
-	/* May calls through @slot lead to @vaddr, as linked, a function? NULL: they may. */
-	bool (*call)(void *ctx, uint64_t slot, uint64_t vaddr);
+	/* May the call at @site, through @slot, lead to @vaddr, a function? NULL: it may. */
+	bool (*call)(void *ctx, uint64_t slot, uint64_t vaddr, uint64_t site);
 	/* Does a trampoline of ftrace begin at @vaddr, as loaded? NULL: none does. */
 	bool (*traced)(void *ctx, uint64_t vaddr);
 	void *ctx;

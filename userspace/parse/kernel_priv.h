@@ -83,6 +83,11 @@ int fz_kernel_sections(struct fz_kimage *k, const uint8_t *elf, size_t size, str
 /* kernel_symbols.c: read kallsyms. Not finding it is no error: nsyms is 0. */
 int fz_kernel_symbols(struct fz_kimage *k, struct fz_error *err);
 uint64_t fz_ksym(const struct fz_kimage *k, const char *name);	/* 0: there is none */
+/* The first symbol at @vaddr or above, into k->syms. */
+size_t fz_ksym_at(const struct fz_kimage *k, uint64_t vaddr);
+/* kernel_calls.c: functions that static call @key is known to lead to, at some time. */
+#define FZ_CALLEES 128
+size_t fz_kernel_callees(const struct fz_kimage *k, uint64_t key, uint64_t callees[FZ_CALLEES]);
 void fz_kimage_free(struct fz_kimage *k);
 /* kernel_sites.c, kernel_alt.c: all sites that the tables name. */
 int fz_kernel_sites(struct fz_kimage *k, struct fz_error *err);

@@ -6,6 +6,7 @@
  * 6.1 and 6.12. While a site is patched under way, its first byte is int3 (text_poke_bp()).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kernel_insn.h"
@@ -65,15 +66,38 @@ static int put_poked(struct fz_kimage *k, uint64_t at, const uint8_t *value, siz
 	return ret ? ret : put(k, at, buf, len);
 }
 
-static int put_target(struct fz_kimage *k, uint64_t at, const uint8_t *op, size_t nop)
+/* A branch through @slot, wherever that leads. */
+static int put_slot(struct fz_kimage *k, uint64_t at, uint64_t slot, const uint8_t *op, size_t nop)
 {
 	uint8_t buf[6] = { 0 };
 	int ret;
 
 	memcpy(buf, op, nop);
-	ret = fz_sites_target(k->sites, at - k->base, buf, nop + 4, nop);
+	ret = fz_sites_call(k->sites, at - k->base, buf, nop + 4, nop, slot);
 	buf[0] = INT3;
-	return ret ? ret : fz_sites_target(k->sites, at - k->base, buf, nop + 4, nop);
+	return ret ? ret : fz_sites_call(k->sites, at - k->base, buf, nop + 4, nop, slot);
+}
+
+/* A branch through static call @key: to what it is known to lead to, or wherever it does. */
+static int put_key(struct fz_kimage *k, uint64_t at, uint64_t key, const uint8_t *op, size_t nop,
+		   bool trampoline)
+{
+	uint64_t slot = FZ_SLOT_KEYS + (key & ~3ULL) - k->base, callees[FZ_CALLEES];
+	size_t n = fz_kernel_callees(k, key & ~3ULL, callees), i;
+	uint8_t buf[6];
+	int32_t rel;
+	int ret = 0;
+
+	memcpy(buf, op, nop);
+	for (i = 0; !ret && i < n; i++) {
+		rel = callees[i] - (at + nop + 4);
+		memcpy(buf + nop, &rel, 4);
+		ret = put_poked(k, at, buf, nop + 4);
+	}
+	/* A trampoline is no first site: calls go past it. */
+	if (n || trampoline)
+		slot |= FZ_SLOT_INITIAL;
+	return ret ? ret : put_slot(k, at, slot, op, nop);
 }
 
 /* ------------------------------------------------ retpolines and return thunks */
@@ -180,7 +204,7 @@ static int return_site(struct fz_kimage *k, uint64_t at)
 		ret = put(k, at, v[i].bytes, v[i].len);
 	/* A module's leads to the thunk of the day, which the kernel does not export. */
 	if (!ret && n && k->undefined)
-		ret = fz_sites_target(k->sites, at - k->base, fz_kat(k, at, 5), 5, 1);
+		ret = fz_sites_call(k->sites, at - k->base, fz_kat(k, at, 5), 5, 1, FZ_SLOT_RETURN);
 	return ret;
 }
 
@@ -262,15 +286,15 @@ static int jump_label(struct fz_kimage *k, const uint8_t *p, uint64_t vaddr)
 /* A call or tail call that leads to a trampoline; it gets the function of the day. */
 static int static_call(struct fz_kimage *k, const uint8_t *p, uint64_t vaddr)
 {
-	uint64_t at = vaddr + s32(p);
+	uint64_t at = vaddr + s32(p), key = vaddr + 4 + s32(p + 4);
 	const uint8_t *orig = fz_kat(k, at, 6);
 	int ret;
 
 	if (!orig || !fz_kexec(k, at, 5))
 		return 0;
 	if (orig[0] == 0x0f)
-		return put_target(k, at, orig, 2);
-	ret = put_target(k, at, orig, 1);
+		return put_key(k, at, key, orig, 2, false);
+	ret = put_key(k, at, key, orig, 1, false);
 	if (ret)
 		return ret;
 	if (orig[0] == 0xe9) {
@@ -319,8 +343,7 @@ static int paravirt(struct fz_kimage *k, const uint8_t *p, uint64_t vaddr)
 		return 0;
 	fz_knops(buf + 5, len - 5, 8);
 	/* p[8]: which of pv_ops */
-	ret = k->undefined ? fz_sites_target(k->sites, at - k->base, buf, len, 1) :
-	      fz_sites_call(k->sites, at - k->base, buf, len, 1, p[8]);
+	ret = fz_sites_call(k->sites, at - k->base, buf, len, 1, p[8]);
 	if (ret)
 		return ret;
 	fz_knops(buf, len, 8);
@@ -349,6 +372,15 @@ static int between(struct fz_kimage *k, const char *start, const char *stop, con
 	return ret;
 }
 
+/* The key of the static call whose trampoline is __SCT__@name; 0: it has no name. */
+static uint64_t key_of(const struct fz_kimage *k, const char *name)
+{
+	char key[256];
+
+	snprintf(key, sizeof(key), "__SCK__%s", name);
+	return fz_ksym(k, key);
+}
+
 /* Trampolines of static calls, and the calls that ftrace aims. */
 static int named(struct fz_kimage *k)
 {
@@ -363,13 +395,14 @@ static int named(struct fz_kimage *k)
 		if (!*name++ || !fz_kexec(k, at, 5))
 			continue;
 		if (!strncmp(name, "__SCT__", 7)) {
-			ret = put_target(k, at, &jump, 1);
+			ret = put_key(k, at, key_of(k, name + 7), &jump, 1, true);
 			if (!ret)
 				ret = put_poked(k, at, retinsn, 5);
 			if (!ret)
 				ret = return_site(k, at);
 		} else if (!strcmp(name, "ftrace_call") || !strcmp(name, "ftrace_regs_call")) {
-			ret = put_target(k, at, &call, 1);
+			/* Both lead to the same function. */
+			ret = put_slot(k, at, FZ_SLOT_FTRACE, &call, 1);
 		}
 	}
 	return ret;

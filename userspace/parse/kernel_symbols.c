@@ -246,6 +246,20 @@ int fz_kernel_symbols(struct fz_kimage *k, struct fz_error *err)
 	return expand(k, &s, err);
 }
 
+size_t fz_ksym_at(const struct fz_kimage *k, uint64_t vaddr)
+{
+	size_t lo = 0, hi = k->nsyms, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (k->syms[mid].vaddr < vaddr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 uint64_t fz_ksym(const struct fz_kimage *k, const char *name)
 {
 	size_t lo = 0, hi = k->nsyms, mid;
