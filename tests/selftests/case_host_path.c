@@ -265,7 +265,7 @@ static void path_numa(uint8_t *mem)
 {
 	unsigned long before, n = 0;
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	volatile uint8_t sum = 0;
+	unsigned int sum = 0;
 	pthread_t thread;
 	time_t end;
 	size_t i;
@@ -277,10 +277,11 @@ static void path_numa(uint8_t *mem)
 	/* It looks at who runs. */
 	for (end = time(NULL) + 120; n < N && time(NULL) < end;) {
 		for (i = 0; i < 200000000; i++)
-			sum += i;
+			__asm__ volatile("");
 		before = hints_taken();
 		for (i = 0; i < N; i++)
-			sum += mem[i * PAGE];
+			sum += ((volatile uint8_t *)mem)[i * PAGE];
+		__asm__ volatile("" : : "r"(sum));
 		n = hints_taken() - before;
 	}
 	put("/proc/sys/kernel/numa_balancing", "0");
