@@ -164,6 +164,7 @@ ok "a page of the kernel with one byte changed is not: $(cat "$dir/near.json")" 
 	'j["near"] > 3000 and j["near_known"] <= 1 and j["near_ambiguous"] == j["not_kept"] == 0 and j["before_known"] <= 2 and
 		j["known"] > 0.99 * j["frames"]'
 # A guest whose libraries are not in the database is accused of nothing that it is not with them.
+# Of these curl alone has libcurl, so its pages run first there; others' may have run elsewhere.
 cp -- "$dir/known.db" "$dir/fewer.db"
 "$fitzroy" db remove --db "$dir/fewer.db" libc6 libssl3 libcurl4 libselinux1 libtinfo6 >>"$dir/db.log" 2>&1 ||
 	bail "nothing removed: $(tail -n 1 "$dir/db.log")"
@@ -171,7 +172,7 @@ cp -- "$dir/known.db" "$dir/fewer.db"
 ok "libraries that are not in the database are unknown code, and no finding" json fewer.json '
 	all(v["findings"] == [] for v in j["vms"]) and
 	[p["package"] for p in j["vms"][0]["programs"] if p["verdict"] == "modified"] == ["coreutils"] and
-	any(u["kind"] == "within" and u["origin"].endswith("openssl") and u["frames"] > 5
+	any(u["kind"] == "within" and u["origin"] == "/usr/bin/curl" and u["frames"] > 50
 		for u in j["vms"][0]["unknown"])'
 rm -f -- "$dir/fewer.db"
 ok "few frames are not in the account" json compare.json \
