@@ -6,6 +6,7 @@
  * The input is a program of what the producer does, byte by byte.
  */
 #include "fuzz.h"
+#include "../unit/ring_map.h"
 #include "reader.h"
 
 #define CPUS	2
@@ -29,17 +30,8 @@ static void map_rings(void)
 	int i;
 
 	for (i = 0; i < CPUS; i++) {
-		int fd = memfd_create("ring", 0);
-		uint8_t *p = mmap(NULL, 2 * RING, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (fd < 0 || ftruncate(fd, RING) || p == MAP_FAILED ||
-		    mmap(p, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != p ||
-		    mmap(p + RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
-			    p + RING)
-			abort();
-		close(fd);
-		bed.write[i] = p;
-		bed.data[i] = p;
+		bed.write[i] = ring_map(RING);
+		bed.data[i] = bed.write[i];
 		bed.producer_of[i] = &bed.producers[i];
 	}
 }

@@ -3,11 +3,9 @@
 #ifndef RINGS_IN_MEMORY_H
 #define RINGS_IN_MEMORY_H
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include "reader.h"
+#include "ring_map.h"
 
 #define CPUS		3
 #define RING		(64UL << 10)
@@ -50,17 +48,8 @@ static void setup(void)
 	int i;
 
 	for (i = 0; i < CPUS && !bed.write[i]; i++) {
-		int fd = memfd_create("ring", 0);
-		uint8_t *p = mmap(NULL, 2 * RING, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (fd < 0 || ftruncate(fd, RING) || p == MAP_FAILED ||
-		    mmap(p, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != p ||
-		    mmap(p + RING, RING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
-			    p + RING)
-			abort();
-		close(fd);
-		bed.write[i] = p;
-		bed.data[i] = p;
+		bed.write[i] = ring_map(RING);
+		bed.data[i] = bed.write[i];
 		bed.producer_of[i] = &bed.producers[i];
 	}
 	memset(bed.consumers, 0, sizeof(bed.consumers));
