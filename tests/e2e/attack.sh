@@ -15,8 +15,9 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 kver=$1 cpu=amd
 dir=$FZ_OUTDIR/check/attack-$kver
 fitzroy=$FZ_OUTDIR/bin/fitzroy
-# shellcheck source=tests/e2e/guest_tap.sh
-. "$here/guest_tap.sh"
+# shellcheck source=tests/e2e/command_tap.sh
+. "$here/command_tap.sh"
+title="$cpu $kver: "
 
 nothing_lost()
 {

@@ -10,22 +10,10 @@ fitzroy=$O/bin/fitzroy
 mklog=$O/tests/e2e/mklog
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-n=0 bad=0
-
-ok()	# ok NAME COMMAND...: one test
-{
-	local name=$1
-
-	shift
-	n=$((n + 1))
-	if "$@"; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | head -20
-		bad=1
-	fi
-}
+dir=$tmp
+# shellcheck source=tests/e2e/command_tap.sh
+. "$top/tests/e2e/command_tap.sh"
+shown=("$tmp/out" "$tmp/err")
 
 run()	# run EXIT ARGS...: the exit code is EXIT
 {
@@ -34,7 +22,7 @@ run()	# run EXIT ARGS...: the exit code is EXIT
 	shift
 	"$fitzroy" "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null
 	got=$?
-	[ $got = "$want" ] || { echo "# exit $got, not $want"; return 1; }
+	[ $got = "$want" ] || { echo "exit $got, not $want"; return 1; }
 }
 
 # Exit 2, nothing on stdout, one line on stderr that starts with "fitzroy: " and holds $1.

@@ -11,24 +11,12 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 [ $# -ge 1 ] || die "usage: tests/e2e/debug-guest.sh KERNEL [SMP]"
 dir=$FZ_OUTDIR/check/guest-$1
 config=$("$FZ_TOP/scripts/kernels" fetch "$1")/config || exit 1
-n=0 bad=0
 rm -rf -- "$dir"
 mkdir -p "$dir" || exit 1
 
-ok()	# ok NAME COMMAND...: one test
-{
-	local name="$1"
-
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/.said" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		head -n 20 "$dir/.said" | sed 's/^/# /'
-		bad=1
-	fi
-}
+# shellcheck source=tests/e2e/command_tap.sh
+. "$here/command_tap.sh"
+title="$1: "
 
 ran()
 {
@@ -50,17 +38,17 @@ has() { grep -qE -- "$2" "$dir/bed/$1" || { grep -E -m 5 "${3-.}" "$dir/bed/$1";
 built() { grep -qx "$1=y" "$config"; }
 
 kernel=$1 smp=${2-1}
-ok "$kernel: the guest ends by itself, the audit is clean, nothing is reported" ran
-ok "$kernel: the guest did its work" has guest.log '^guest: done'
+ok "the guest ends by itself, the audit is clean, nothing is reported" ran
+ok "the guest did its work" has guest.log '^guest: done'
 ! built CONFIG_KASAN ||
-	ok "$kernel: KASAN is on" has host.log 'kasan: KernelAddressSanitizer initialized' kasan
+	ok "KASAN is on" has host.log 'kasan: KernelAddressSanitizer initialized' kasan
 ! built CONFIG_PROVE_LOCKING || {
-	ok "$kernel: lockdep is on" has lockdep.log '^ debug_locks: *1$' debug_locks
-	ok "$kernel: it has seen the module's locks under KVM's" has lockdep.log '&region->lock' mmu_lock
+	ok "lockdep is on" has lockdep.log '^ debug_locks: *1$' debug_locks
+	ok "it has seen the module's locks under KVM's" has lockdep.log '&region->lock' mmu_lock
 }
-! built CONFIG_DEBUG_KMEMLEAK || ok "$kernel: kmemleak was asked" [ -e "$dir/bed/kmemleak.log" ]
+! built CONFIG_DEBUG_KMEMLEAK || ok "kmemleak was asked" [ -e "$dir/bed/kmemleak.log" ]
 ! built CONFIG_KCSAN || {
-	ok "$kernel: KCSAN set watchpoints" has host.log 'setup_watchpoints: *[1-9][0-9]{3}' watchpoints
+	ok "KCSAN set watchpoints" has host.log 'setup_watchpoints: *[1-9][0-9]{3}' watchpoints
 	[ ! -e "$dir/bed/races.log" ] ||
 		echo "# races of the kernel's own: $(grep -c 'BUG: KCSAN' "$dir/bed/races.log"), see $dir/bed/races.log"
 }

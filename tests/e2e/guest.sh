@@ -15,8 +15,9 @@ kver=$1 cpu=$2
 top=$FZ_TOP
 fitzroy=$FZ_OUTDIR/bin/fitzroy
 dir=$FZ_OUTDIR/check/guest-$kver-$cpu
-# shellcheck source=tests/e2e/guest_tap.sh
-. "$here/guest_tap.sh"
+# shellcheck source=tests/e2e/command_tap.sh
+. "$here/command_tap.sh"
+title="$cpu $kver: "
 
 # json FILE EXPRESSION: in python, with the file as j.
 json()

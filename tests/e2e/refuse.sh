@@ -17,27 +17,15 @@ mkdir -p "$dir" || exit 1
 find_kernel "$1"
 grep -qx CONFIG_PREEMPT_RT=y "$MODROOT/config" || die "$KVER is no real-time kernel"
 ko=$FZ_OUTDIR/build/$KVER/fitzroy.ko
-n=0 bad=0
-check() # NAME COMMAND...
-{
-	local name=$1
-
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/why" 2>&1; then
-		echo "ok $n - $kernel: $name"
-	else
-		bad=1
-		echo "not ok $n - $kernel: $name"
-		tail -n 20 "$dir/why" "$dir/bed/script.log" 2>/dev/null | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/e2e/command_tap.sh
+. "$here/command_tap.sh"
+title="$kernel: " shown=("$dir/bed/script.log")
 
 "$FZ_TOP/scripts/doctor" --kernel "$MODROOT" >"$dir/doctor" 2>&1
-check "the doctor exits 1" test $? = 1
-check "for that it is a real-time kernel, and for nothing else" \
+ok "the doctor exits 1" test $? = 1
+ok "for that it is a real-time kernel, and for nothing else" \
 	sh -c '[ "$(grep -c "^no " "$1")" = 1 ] && grep "^no .*a real-time kernel" "$1"' sh "$dir/doctor"
-check "the module builds" make -s -C "$FZ_TOP" modules OUT="$FZ_OUTDIR" KVER="$KVER" KDIR="$KDIR"
+ok "the module builds" make -s -C "$FZ_TOP" modules OUT="$FZ_OUTDIR" KVER="$KVER" KDIR="$KDIR"
 
 cat >"$dir/script" <<SH
 #!/bin/bash
@@ -53,12 +41,12 @@ chmod 755 "$dir/script"
 	--host-file "$ko" >"$dir/nested.log" 2>&1
 rc=$?
 got=$dir/bed/script.log
-check "insmod says that it is not supported" grep -q "^insmod: can't insert .*: Operation not supported" "$got"
-check "its status is EOPNOTSUPP" grep -qx 'insmod: 95' "$got"
-check "the log has one reason" test "$(grep -c '^fitzroy: not loaded: ' "$got")" = 1
-check "which is this" grep -q '^fitzroy: not loaded: real-time kernels are not supported' "$got"
-check "nothing of it is left" grep -qx 'nothing is left' "$got"
-check "no splat in the host's log" test "$rc" = 0
+ok "insmod says that it is not supported" grep -q "^insmod: can't insert .*: Operation not supported" "$got"
+ok "its status is EOPNOTSUPP" grep -qx 'insmod: 95' "$got"
+ok "the log has one reason" test "$(grep -c '^fitzroy: not loaded: ' "$got")" = 1
+ok "which is this" grep -q '^fitzroy: not loaded: real-time kernels are not supported' "$got"
+ok "nothing of it is left" grep -qx 'nothing is left' "$got"
+ok "no splat in the host's log" test "$rc" = 0
 [ "$rc" = 0 ] || sed 's/^/# /' "$dir/nested.log"
 echo "1..$n"
 exit $bad

@@ -16,8 +16,9 @@ kver=$1 cpu=$2
 fitzroy=$FZ_OUTDIR/bin/fitzroy
 dir=$FZ_OUTDIR/check/upgrade-$kver-$cpu
 root=$dir/root
-# shellcheck source=tests/e2e/guest_tap.sh
-. "$here/guest_tap.sh"
+# shellcheck source=tests/e2e/command_tap.sh
+. "$here/command_tap.sh"
+title="$cpu $kver: "
 
 # deb REVISION NUMBER: the daemon, each page of whose code is unlike any other.
 deb()

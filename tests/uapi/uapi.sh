@@ -8,25 +8,13 @@ set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 uapi=$(realpath -- "$here/../../uapi")
 tmp=$(mktemp -d)
+dir=$tmp
 trap 'rm -rf -- "$tmp"' EXIT
-n=0 bad=0
 # The kernel's own headers, which for -m32 are of another package.
 system=/usr/include/$(gcc -print-multiarch)
 
-ok() # NAME COMMAND...
-{
-	local name=$1
-
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/log" 2>&1; then
-		echo "ok $n - $name"
-	else
-		bad=1
-		echo "not ok $n - $name"
-		head -n 20 "$tmp/log" | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/e2e/command_tap.sh
+. "$here/../e2e/command_tap.sh"
 
 refused()
 {

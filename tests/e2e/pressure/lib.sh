@@ -10,8 +10,9 @@
 fitzroy=$FZ_OUTDIR/bin/fitzroy
 pressure=$FZ_TOP/tests/e2e/pressure
 LOG_MIB=8
-# shellcheck source=tests/e2e/guest_tap.sh
-. "$FZ_TOP/tests/e2e/guest_tap.sh"
+# shellcheck source=tests/e2e/command_tap.sh
+. "$FZ_TOP/tests/e2e/command_tap.sh"
+title="$cpu $kver: "
 
 # json FILE EXPRESSION: in python, with the file as j.
 json()
