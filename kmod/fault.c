@@ -299,16 +299,26 @@ static void limit_level(struct fz_vm *vm, struct fz_region *region,
 			PG_LEVEL_4K : PG_LEVEL_2M;
 }
 
-/* The guest fetches, or writes, where no entry lets it. */
-static void enter(struct fz_vm *vm, struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
-		  struct fz_region *region, unsigned long hva)
+/* The guest fetches where no entry lets it. Out of line: a fault on data pays for no frame. */
+static noinline void enter_fetch(struct fz_vm *vm, struct kvm_vcpu *vcpu, gfn_t gfn,
+				 struct fz_region *region, unsigned long hva)
 {
-	const struct fz_event_at at = { .vcpu = vcpu, .gfn = fz_pf_gfn(fault) };
+	const struct fz_event_at at = { .vcpu = vcpu, .gfn = gfn };
 
-	if (fz_pf_exec(fault)) {
+	if (!region)
+		region = fz_frames_make_region(&vm->frames, hva);
+	if (region)
 		fz_fault_step(vm, region, hva, FZ_FETCH, &at, 0);
-		return;
-	}
+	else
+		fz_count(vm, errors);
+}
+
+/* The guest writes where no entry lets it. */
+static noinline void enter_write(struct fz_vm *vm, struct kvm_vcpu *vcpu, gfn_t gfn,
+				 struct fz_region *region, unsigned long hva)
+{
+	const struct fz_event_at at = { .vcpu = vcpu, .gfn = gfn };
+
 	fz_fault_step(vm, region, hva, FZ_WRITE, &at, 0);
 	/*
 	 * KVM is to make the VMM's huge entry writable, which takes X from all of
@@ -337,17 +347,12 @@ void fz_fault_enter(struct fz_vm *vm, struct kvm_vcpu *vcpu,
 
 	if (fz_pf_exec(fault)) {
 		fz_count(vm, fetch_faults);
-		if (!region)
-			region = fz_frames_make_region(&vm->frames, hva);
-		if (region)
-			enter(vm, vcpu, fault, region, hva);
-		else
-			fz_count(vm, errors);
+		enter_fetch(vm, vcpu, fz_pf_gfn(fault), region, hva);
 	} else if (fz_pf_write(fault)) {
 		fz_count(vm, write_faults);
 		/* A write to a read-only slot is MMIO: it changes no memory. */
 		if (region && !(slot->flags & KVM_MEM_READONLY))
-			enter(vm, vcpu, fault, region, hva);
+			enter_write(vm, vcpu, fz_pf_gfn(fault), region, hva);
 	} else {
 		fz_count(vm, read_faults);
 	}

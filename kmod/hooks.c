@@ -234,7 +234,11 @@ static noinline notrace void prove(struct hook *hook, struct kvm *kvm,
 		prove_entry(regs);
 }
 
-/* Of a VM that may be watched: then it is in @bucket. Or of the one that proves the hooks. */
+/*
+ * Of a VM that may be watched: then it is in @bucket. Or of the one that proves the hooks.
+ * No hook sleeps, most come under mmu_lock; to disable preemption holds off the end of a
+ * watch as rcu_read_lock() would, which is two calls more where the kernel can preempt.
+ */
 static noinline notrace void act(struct hook *hook, struct kvm *kvm,
 				 struct hlist_head *bucket, struct pt_regs *regs)
 {
@@ -242,14 +246,14 @@ static noinline notrace void act(struct hook *hook, struct kvm *kvm,
 
 	if (unlikely(READ_ONCE(prover)))
 		prove(hook, kvm, regs);
-	rcu_read_lock();
+	rcu_read_lock_sched_notrace();
 	hlist_for_each_entry_rcu(vm, bucket, node) {
 		if (vm->kvm == kvm) {
 			hook->fn(vm, regs);
 			break;
 		}
 	}
-	rcu_read_unlock();
+	rcu_read_unlock_sched_notrace();
 }
 
 static __always_inline struct pt_regs *saved(struct ftrace_regs *fregs)
@@ -310,9 +314,9 @@ static void notrace always(unsigned long ip, unsigned long parent, struct ftrace
 
 	if (unlikely(READ_ONCE(prover)))
 		prove(hook, NULL, regs);
-	rcu_read_lock();
+	rcu_read_lock_sched_notrace();
 	hook->fn(NULL, regs);
-	rcu_read_unlock();
+	rcu_read_unlock_sched_notrace();
 }
 
 static bool wanted(const struct hook *hook)
