@@ -19,7 +19,7 @@ PARTS = [
             r".*(write_lock|write_unlock)|fz_region_next"),
     ("host", r"fz_host_|take_write|walk$|protect$|flush_cpu|unexplained|smp_call|on_each_cpu|"
              r"find_vma|mt_find|(down|up)_read|_find_first|fz_kvm_has_device|look_at_vma"),
-    ("state", r"fz_|enter$|grant$|set_state|log_step|pfn_valid|writer_tag|is_small|xa_|xas_|"
+    ("state", r"fz_|enter_|grant$|set_state|log_step|pfn_valid|writer_tag|is_small|xa_|xas_|"
               r"_raw_spin|needs_both|flips_too"),
 ]
 
