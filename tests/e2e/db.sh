@@ -78,7 +78,7 @@ run info --db "$db" --json
 python3 - "$tmp/out" "$db" $# <<'PY' >"$tmp/err" 2>&1
 import json, os, sys
 i = json.load(open(sys.argv[1]))
-assert i["bytes"] == os.path.getsize(sys.argv[2]) and i["schema"] == 3, i
+assert i["bytes"] == os.path.getsize(sys.argv[2]) and i["schema"] == 4, i
 assert i["packages"] == int(sys.argv[3]) and i["bytes_per_page"] < 66, i
 assert len(open(sys.argv[1]).read().splitlines()) == 1
 for by in "kinds", "architectures":

@@ -227,6 +227,79 @@ mv "$tmp/labels.db" "$tmp/away.db"
 ok $? "without labels.db all are known, and the report says that none were asked"
 mv "$tmp/away.db" "$tmp/labels.db"
 
+# --------------------------------------------------------------------- releases
+# One package in one version, without a mark. What it means is the release's, which the root's
+# os-release says, or --release.
+mkdir "$tmp/rel"
+cat >"$tmp/rel/tracker.json" <<'JSON'
+{"openssh": {
+ "CVE-2026-0001": {"releases": {
+  "bookworm": {"status": "resolved", "repositories": {"bookworm": "1:9.2p1-2+deb12u5"}, "fixed_version": "1:9.2p1-2+deb12u3", "urgency": "high"},
+  "trixie": {"status": "resolved", "repositories": {"trixie": "1:10.0p1-7"}, "fixed_version": "1:9.2p1-1", "urgency": "high"}}},
+ "CVE-2026-0002": {"releases": {
+  "bookworm": {"status": "resolved", "repositories": {"bookworm": "1:9.2p1-2+deb12u5"}, "fixed_version": "1:9.2p1-2~deb12u1", "urgency": "high"},
+  "trixie": {"status": "resolved", "repositories": {"trixie": "1:10.0p1-7"}, "fixed_version": "1:9.2p1-3", "urgency": "high"}}}}}
+JSON
+deb openssh 1:9.2p1-2 /bin/grep sshd
+mv "$tmp/openssh_1:9.2p1-2.deb" "$tmp/sshd.deb"
+for r in bookworm trixie; do
+	mkdir -p "$tmp/rel/$r/usr/bin" "$tmp/rel/$r/usr/lib" "$tmp/rel/$r/etc" "$tmp/rel/$r/var/lib/dpkg/info"
+	cp /bin/grep "$tmp/rel/$r/usr/bin/sshd"
+	printf 'Package: openssh\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:9.2p1-2\n' >"$tmp/rel/$r/var/lib/dpkg/status"
+	echo /usr/bin/sshd >"$tmp/rel/$r/var/lib/dpkg/info/openssh.list"
+	printf 'ID=debian\nVERSION_ID="%s"\nVERSION_CODENAME=%s\n' "${r/bookworm/12}" $r | sed 's/"trixie"/"13"/' >"$tmp/rel/$r/usr/lib/os-release"
+	ln -s ../usr/lib/os-release "$tmp/rel/$r/etc/os-release"
+done
+python3 - "$tmp" >"$tmp/rel/script" <<'PY'
+import sys
+# The same pages as openssl's above: they are those of /bin/grep.
+for line in open(sys.argv[1] + "/script"):
+    f = line.split()
+    if f[0] != "exec" or f[1] == "1000":
+        print(line.rstrip())
+PY
+"$helpers/mklog" "$tmp/rel/log.fz" <"$tmp/rel/script" 2>"$tmp/err"
+# of NAME WANT ARGUMENT...: what a database made by "db add ARGUMENT..." says
+of()
+{
+	local name=$1 want=$2
+	shift 2
+	rm -rf "$tmp/rel/db"
+	while [ $# -gt 0 ]; do
+		"$fitzroy" db add --db "$tmp/rel/db/known.db" $1 >"$tmp/out" 2>"$tmp/err"
+		shift
+	done
+	"$fitzroy" db cve --db "$tmp/rel/db/known.db" "$tmp/rel/tracker.json" >"$tmp/out" 2>"$tmp/err" &&
+		"$fitzroy" report "$tmp/rel/log.fz" --db "$tmp/rel/db/known.db" --format json >"$tmp/report.json" 2>>"$tmp/err"
+	python3 - "$tmp/report.json" <<-'PY' >"$tmp/out" 2>>"$tmp/err"
+		import json, sys
+		p, = json.load(open(sys.argv[1]))["vms"][0]["programs"]
+		print(p["verdict"], p["release"] or "-", ",".join("%s:%s" % (l["kind"], l["id"][-1]) for l in p["labels"]) or "-")
+	PY
+	[ "$(cat "$tmp/out")" = "$want" ]
+	ok $? "$name: $(cat "$tmp/out")"
+}
+of "a package of no release" "known - possible:1,possible:2" "$tmp/sshd.deb"
+of "--release bookworm" "vulnerable Debian:bookworm vulnerable:1" "--release bookworm $tmp/sshd.deb"
+of "--release Debian:13" "vulnerable Debian:trixie vulnerable:2" "--release Debian:13 $tmp/sshd.deb"
+of "an installed root of bookworm" "vulnerable Debian:bookworm vulnerable:1" "$tmp/rel/bookworm"
+of "one of trixie" "vulnerable Debian:trixie vulnerable:2" "$tmp/rel/trixie"
+of "what the root says goes before --release" "vulnerable Debian:trixie vulnerable:2" "--release bookworm $tmp/rel/trixie"
+of "in both releases" "known Debian:bookworm,Debian:trixie possible:1,possible:2" "$tmp/rel/bookworm" "$tmp/rel/trixie"
+of "a package that was added before, now of a release" "vulnerable Debian:bookworm vulnerable:1" "$tmp/sshd.deb" \
+	"--release bookworm $tmp/sshd.deb"
+"$fitzroy" db check --db "$tmp/rel/db/known.db" >"$tmp/out" 2>&1 &&
+	"$fitzroy" db info --db "$tmp/rel/db/known.db" | grep -q '^releases  Debian:bookworm: 1 file,' &&
+	"$fitzroy" db list --json --db "$tmp/rel/db/known.db" | grep -q '"release":"Debian:bookworm"'
+ok $? "info and list say of which"
+cp "$tmp/rel/db/known.db" "$tmp/rel/before"
+"$fitzroy" db add --db "$tmp/rel/db/known.db" --release bookworm "$tmp/sshd.deb" >"$tmp/out" 2>&1 &&
+	cmp -s "$tmp/rel/before" "$tmp/rel/db/known.db"
+ok $? "again: nothing changes"
+"$fitzroy" db add --db "$tmp/rel/db/known.db" --release woodworm "$tmp/sshd.deb" >"$tmp/out" 2>"$tmp/err"
+[ $? = 2 ] && [ "$(wc -l <"$tmp/err")" = 1 ] && grep -q "no release is called 'woodworm'" "$tmp/err"
+ok $? "a release that is none is refused"
+
 # Live, on a device that is none: a VM that runs the pages of a file.
 cat=$(readlink -f /bin/cat)
 "$fitzroy" db add --db "$tmp/live/known.db" "$cat" >"$tmp/out" 2>&1 &&

@@ -60,6 +60,7 @@ static void add_files(struct fz_hashdb_writer *w)
 	static uint8_t data[PAGES * PAGE], sha[32];
 	struct fz_hashdb_file f = {
 		.version = "1", .source_version = "1", .arch = "amd64", .build_id = "00ff",
+		.release = "Debian:bookworm",
 		.pie = true, .is64 = true, .machine = 62, .entry = 0x1000, .nsegments = 2,
 		.segments = segments,
 	};

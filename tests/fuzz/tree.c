@@ -30,6 +30,8 @@ static const char *const names[] = {
 #define LINK	(NAMES - 3)	/* a second name of usr/bin/foo */
 #define BIN	(NAMES - 2)	/* a symbolic link, as lib is; the content is its target */
 #define MD5	NAMES		/* md5sums of foo as they should be */
+#define OS	(NAMES + 1)	/* os-release */
+#define OS_RELEASE	"usr/lib/os-release"
 
 static char root[64];
 static int rootfd;
@@ -40,6 +42,7 @@ static void clean(void)
 
 	for (i = 0; i < NAMES; i++)
 		unlinkat(rootfd, names[i], 0);
+	unlinkat(rootfd, OS_RELEASE, 0);
 }
 
 static void remove_root(void)
@@ -106,6 +109,7 @@ static int take_elf(void *ctx, const struct fz_package *p, const char *path, con
 	(void)ctx;
 	(void)err;
 	CHECK(path[0] == '/' && size <= FZ_FORMAT_MAX && fz_format_of(data, size));
+	CHECK(!p || !p->release[0] || fz_release_valid(p->release));
 	CHECK(!p || (p->name[0] && p->version[0] && p->arch[0] && p->source[0]));
 	fz_elf_parse(&elf, data, size, &why);
 	return 0;
@@ -126,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!root[0])
 		make_root();
 	while (left(&in)) {
-		name = take(&in, 1) % (NAMES + 1);
+		name = take(&in, 1) % (NAMES + 2);
 		n = take(&in, 2);
 		p = take_bytes(&in, n < MAX ? n : MAX, &n);
 		if (name < LINK) {
@@ -136,6 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				continue;
 		} else if (name == MD5) {
 			put_md5();
+		} else if (name == OS) {
+			put(OS_RELEASE, p, n);
 		} else {
 			snprintf(target, sizeof(target), "%.*s", (int)n, (const char *)p);
 			if (symlinkat(target, rootfd, names[name]))

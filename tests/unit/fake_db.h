@@ -94,6 +94,7 @@ int fz_hashdb_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 	f->path = strdup(k->path);
 	f->package = strdup(k->package);
 	f->source = strdup(k->package);
+	f->release = strdup("");
 	f->version = strdup(k->version);
 	f->arch = strdup("amd64");
 	f->build_id = strdup("");
@@ -112,6 +113,7 @@ void fz_hashdb_file_free(struct fz_hashdb_file *f)
 {
 	free(f->path);
 	free(f->package);
+	free(f->release);
 	free(f->source);
 	free(f->version);
 	free(f->arch);

@@ -123,7 +123,7 @@ static void test_out(void)
 
 	f = make("/a", 0);
 	g = make("/a", FZ_FILE_UNPACKED);
-	f.source = g.source = f.source_version = g.source_version = "";
+	f.source = g.source = f.source_version = g.source_version = f.release = g.release = "";
 	ok(!fz_db_file_key(&a, &f) && !fz_db_file_key(&b, &g) && memcmp(&a, &b, sizeof(a)),
 	   "a file and what it unpacks to are two");
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "advisory.h"
 #include "labels_write.h"
+#include "release.h"
 #include "tap.h"
 
 static char dir[] = "/tmp/fz-labels-XXXXXX", path[64];
@@ -79,6 +80,8 @@ static int import(const char *name, const char *text)
 
 static const char *const deb = "amd64";
 
+static const char *of;	/* the release by the database, if it says it */
+
 /* The labels of a package version, "KIND ID FIXED; ...", in @buf. */
 static const char *ask(const char *release, const char *arch, const char *package,
 		       const char *version, const char *source_version)
@@ -86,7 +89,8 @@ static const char *ask(const char *release, const char *arch, const char *packag
 	static char buf[4096];
 	struct fz_hashdb_file f = { .path = "/x", .package = (char *)package,
 		.source = (char *)package, .version = (char *)version,
-		.source_version = (char *)source_version, .arch = (char *)arch, .build_id = "" };
+		.source_version = (char *)source_version, .arch = (char *)arch, .release = of ? (char *)of : "",
+		.build_id = "" };
 	struct fz_labelled out;
 	struct fz_labels *l;
 	size_t i, used = 0;
@@ -188,6 +192,101 @@ static void test_tracker(void)
 	is(ask(NULL, deb, "glib", "2.36-9", ""), "", "a package whose name another's begins with");
 }
 
+static const char epochs[] = "{"
+	"\"openssh\": {\"CVE-1\": {\"releases\": {"
+		FIXED("bookworm", "1:9.2p1-2+deb12u5", "1:9.2p1-2+deb12u3") ","
+		FIXED("trixie", "1:10.0p1-7", "1:9.2p1-1") "}},"
+	"\"CVE-2\": {\"releases\": {"
+		FIXED("bookworm", "1:9.2p1-2+deb12u5", "1:9.2p1-2~deb12u1") ","
+		FIXED("trixie", "1:10.0p1-7", "1:9.2p1-3") "}},"
+	"\"CVE-3\": {\"releases\": {"
+		FIXED("bookworm", "1:9.2p1-2+deb12u5", "2:0.1-1") ","
+		FIXED("trixie", "1:10.0p1-7", "9.9-9") "}}}}";
+
+static const char *ask_of(const char *release, const char *version)
+{
+	const char *said;
+
+	of = release;
+	said = ask(NULL, deb, "openssh", version, "");
+	of = NULL;
+	return said;
+}
+
+/* One version; of each CVE another release has the answer. */
+static void test_release(void)
+{
+	ok(import("epochs", epochs) == 1 && got.documents == 3, "fixes with epochs and marks");
+	is(ask_of("Debian:bookworm", "1:9.2p1-2"),
+	   "vulnerable CVE-1 1:9.2p1-2+deb12u3 [bookworm]; vulnerable CVE-3 2:0.1-1 [bookworm]",
+	   "as of bookworm");
+	is(ask_of("Debian:trixie", "1:9.2p1-2"), "vulnerable CVE-2 1:9.2p1-3 [trixie]", "as of trixie");
+	is(ask_of("Debian:bookworm,Debian:trixie", "1:9.2p1-2"),
+	   "possible CVE-1 1:9.2p1-2+deb12u3 [bookworm]; possible CVE-2 1:9.2p1-3 [trixie]; "
+	   "possible CVE-3 2:0.1-1 [bookworm]", "of both: what only one says is possible");
+	is(ask_of("", "1:9.2p1-2"),
+	   "possible CVE-1 1:9.2p1-2+deb12u3 [bookworm]; possible CVE-2 1:9.2p1-3 [trixie]; "
+	   "possible CVE-3 2:0.1-1 [bookworm]", "of none that is known: either");
+	is(ask_of("Debian:trixie", "1:9.2p1-2+deb12u1"),
+	   "vulnerable CVE-1 1:9.2p1-2+deb12u3 [bookworm]; vulnerable CVE-3 2:0.1-1 [bookworm]",
+	   "its own mark is stronger");
+	is(ask_of("Debian:trixie", "1:9.2p1-2ubuntu1"), "", "nor is Ubuntu's Debian's");
+	is(ask_of("Ubuntu:24.04", "1:9.2p1-2"), "", "in Ubuntu's root it is none of Debian's");
+	is(ask_of("kali:2026.1", "1:9.2p1-2"), "", "nor in Kali's");
+	is(ask_of("Debian:trixie,Ubuntu:24.04", "1:9.2p1-2"), "", "of two distributions: nothing");
+	of = "Debian:trixie";
+	is(ask("bookworm", deb, "openssh", "1:9.2p1-2", ""), "vulnerable CVE-2 1:9.2p1-3 [trixie]",
+	   "what the database says goes before what the report is told");
+	of = NULL;
+}
+
+static void os_is(const char *text, const char *want)
+{
+	char name[FZ_RELEASE_TEXT];
+
+	fz_release_of_os(text, strlen(text), name);
+	is(name, want, *want ? want : "an os-release that does not say it");
+}
+
+static void test_names(void)
+{
+	static const char *const bad[] = { "", "woodworm", "Debian:", "Debian:99", ":x", "x:", "a:b,c:d",
+					   "a:b\nc", "a:\\" };
+	char name[FZ_RELEASE_TEXT], large[200];
+	size_t i, refused = 0;
+
+	ok(!fz_release_name("12", name, &err) && !strcmp(name, "Debian:bookworm") &&
+	   !fz_release_name("Debian:trixie", name, &err) && !strcmp(name, "Debian:trixie") &&
+	   !fz_release_name("Alpine:v3.18", name, &err) && !strcmp(name, "Alpine:v3.18"), "names");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refused += fz_release_name(bad[i], name, &err) == -EINVAL;
+	memset(large, 'x', sizeof(large));
+	memcpy(large, "a:", 2);
+	large[199] = '\0';
+	ok(refused == i && fz_release_name(large, name, &err) == -EINVAL, "none");
+	ok(fz_release_valid("a:b") && fz_release_valid("a:b,c:d e") && !fz_release_valid("a:b,") &&
+	   !fz_release_valid("") && !fz_release_valid(",a:b") && !fz_release_valid("a"), "lists of names");
+	os_is("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n"
+	      "VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n", "Debian:bookworm");
+	os_is("VERSION_CODENAME=forky\nID=debian\n", "");
+	os_is("VERSION_ID=\"13\"\nVERSION_CODENAME=bookworm\nID=debian\n", "");
+	os_is("ID=debian\nVERSION_ID=\"99\"\nVERSION_CODENAME=nonesuch", "");
+	os_is("NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.18.4\n", "Alpine:v3.18");
+	os_is("ID=alpine\nVERSION_ID=3.23_alpha20250707\n", "Alpine:edge");
+	os_is("ID=\"rocky\"\r\nVERSION_ID=\"9.3\"\r\n", "Rocky Linux:9");
+	os_is("ID=ubuntu\nVERSION_ID='22.04'\nVERSION_CODENAME=jammy", "Ubuntu:22.04");
+	os_is("ID=\"rhel\"\nVERSION_ID=\"9.4\"", "Red Hat:enterprise_linux:9");
+	os_is("ID=\"opensuse-leap\"\nVERSION_ID=\"15.5\"", "openSUSE:Leap 15.5");
+	os_is("ID=kali\nVERSION_ID=\"2026.1\"\nVERSION_CODENAME=kali-rolling", "kali:2026.1");
+	os_is("ID=arch", "arch:-");
+	os_is("ID=debian\nID=ubuntu\nVERSION_ID=22.04\n", "Ubuntu:22.04");
+	os_is("ID=a,b\nVERSION_ID=1", "");
+	os_is("ID=de\"bian\nVERSION_ID=1", "");
+	os_is("NOT_ID=debian", "");
+	os_is("ID=", "");
+	os_is("", "");
+}
+
 /* ------------------------------------------------------------------------ OSV */
 
 #define RANGE(events) "\"ranges\":[{\"type\":\"ECOSYSTEM\",\"events\":[" events "]}]"
@@ -247,7 +346,8 @@ static const char *ask_hash(int first)
 {
 	static char buf[1024];
 	struct fz_hashdb_file f = { .path = "/x", .package = "", .source = "", .version = "",
-				    .source_version = "", .arch = "", .build_id = "" };
+				    .source_version = "", .arch = "", .release = "",
+				    .build_id = "" };
 	struct fz_labelled out;
 	struct fz_labels *l;
 	size_t i, used = 0;
@@ -418,6 +518,8 @@ int main(void)
 		return 2;
 	snprintf(path, sizeof(path), "%s/labels.db", dir);
 	test_tracker();
+	test_release();
+	test_names();
 	test_osv();
 	test_hashes();
 	test_again();

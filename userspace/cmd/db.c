@@ -11,6 +11,7 @@
 #include "hashdb.h"
 #include "hashdb_write.h"
 #include "options.h"
+#include "release.h"
 #include "text.h"
 
 /* One object on one line. */
@@ -35,11 +36,11 @@ static int list_json(uint32_t id, const struct fz_hashdb_file *f)
 	char sha256[65];
 
 	fz_text_hex(f->sha256, sizeof(f->sha256), sha256);
-	return db_print_json(json_pack("{sI ss ss ss ss ss ss ss ss sI sI sb sI sb ss sb}",
+	return db_print_json(json_pack("{sI ss ss ss ss ss ss ss ss ss sI sI sb sI sb ss sb}",
 		"id", (json_int_t)id, "path", f->path, "package", f->package,
 		"source", f->source, "version", f->version,
 		"source_version", f->source_version, "arch", f->arch,
-		"build_id", f->build_id, "sha256", sha256, "bytes", (json_int_t)f->bytes,
+		"release", f->release, "build_id", f->build_id, "sha256", sha256, "bytes", (json_int_t)f->bytes,
 		"pages", (json_int_t)f->pages_total, "pie", f->pie,
 		"machine", (json_int_t)f->machine, "is64", f->is64,
 		"kind", db_kind_name(f->kind), "runs", !fz_hashdb_foreign(f)));
@@ -199,8 +200,11 @@ static const struct {
 	[MERGE]	= { "merge", 1, -1, false },
 };
 
-static int run(int verb, const char *db, bool json, int n, char **args)
+static int run(int verb, const char *db, const char *given, bool json, int n, char **args)
 {
+	char release[FZ_RELEASE_TEXT] = "";
+	struct fz_error err;
+
 	if (n < verbs[verb].min)
 		return usage("db", "%s needs a %s", verbs[verb].name,
 			     verb == REMOVE ? "pattern" : "path");
@@ -208,9 +212,13 @@ static int run(int verb, const char *db, bool json, int n, char **args)
 		return usage("db", "unexpected argument '%.64s'", args[verbs[verb].max]);
 	if (json && !verbs[verb].json)
 		return usage("db", "%s has no --json", verbs[verb].name);
+	if (given && verb != ADD)
+		return usage("db", "%s has no --release", verbs[verb].name);
+	if (given && fz_release_name(given, release, &err))
+		return trouble("--release: %s", err.text);
 	switch (verb) {
 	case ADD:
-		return db_add(db, n, args);
+		return db_add(db, release, n, args);
 	case INFO:
 		return db_info(db, json);
 	case LIST:
@@ -229,10 +237,11 @@ int cmd_db(int argc, char **argv)
 	static const struct option options[] = {
 		{ "db", required_argument, NULL, OPT_DB },
 		{ "json", no_argument, NULL, OPT_JSON },
+		{ "release", required_argument, NULL, OPT_RELEASE },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	const char *db = FZ_HASHDB_PATH;
+	const char *db = FZ_HASHDB_PATH, *release = NULL;
 	bool json = false;
 	int c, verb;
 
@@ -258,9 +267,11 @@ int cmd_db(int argc, char **argv)
 			return EXIT_TROUBLE;
 		if (c == OPT_DB)
 			db = optarg;
+		if (c == OPT_RELEASE)
+			release = optarg;
 		json |= c == OPT_JSON;
 	}
 	if (!*db)
 		return usage("db", "--db needs a path");
-	return run(verb, db, json, argc - optind, argv + optind);
+	return run(verb, db, release, json, argc - optind, argv + optind);
 }

@@ -6,8 +6,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Add @n paths to the database at @db; return the exit code. */
-int db_add(const char *db, int n, char **paths);
+/*
+ * Add @n paths to the database at @db, packages as of @release (release.h, or "") unless the
+ * root that they are in says another; return the exit code.
+ */
+int db_add(const char *db, const char *release, int n, char **paths);
 
 /* What is in it, by kind and architecture. */
 int db_info(const char *db, bool json);

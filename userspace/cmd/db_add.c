@@ -48,6 +48,7 @@ struct package {
 
 struct adding {
 	struct fz_hashdb_writer *w;
+	const char *release;	/* of packages that are in no root that says it, or "" */
 	struct tally tally;
 	const char *archive;	/* the package being read, or NULL */
 	uint32_t archive_files;
@@ -120,13 +121,15 @@ static int other(void *ctx, struct fz_error *err)
 	return check_stopped(err);
 }
 
-static void name_package(struct fz_hashdb_file *f, const struct fz_package *p)
+static void name_package(const struct adding *a, struct fz_hashdb_file *f,
+			 const struct fz_package *p)
 {
 	f->package = (char *)p->name;
 	f->source = (char *)p->source;
 	f->version = (char *)p->version;
 	f->source_version = (char *)p->source_version;
 	f->arch = (char *)p->arch;
+	f->release = (char *)(*p->release ? p->release : a->release);
 }
 
 static int taken(struct adding *a, int ret)
@@ -193,7 +196,7 @@ static int read_content(struct adding *a, const struct fz_package *package, cons
 	if (!format)	/* it changed since its kind was looked at */
 		return fz_fail(err, -EINVAL, "it is of no known kind");
 	if (package)
-		name_package(&f, package);
+		name_package(a, &f, package);
 	return format->read(&f, data, size, &taker, err);
 }
 
@@ -219,7 +222,8 @@ static int add_file(void *ctx, const struct fz_package *package, const char *pat
 	return 0;
 }
 
-static int sha256_fd(int fd, uint8_t sha256[32], struct fz_error *err)
+/* What was added is the file, as of a release: of another, it is added again. */
+static int sha256_fd(int fd, const char *release, uint8_t sha256[32], struct fz_error *err)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint8_t *buf = malloc(READ_BYTES);
@@ -232,6 +236,11 @@ static int sha256_fd(int fd, uint8_t sha256[32], struct fz_error *err)
 		pos += n;
 	}
 	good = good && !n && EVP_DigestFinal_ex(ctx, sha256, NULL);
+	if (*release)
+		good = good && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+			EVP_DigestUpdate(ctx, sha256, 32) &&
+			EVP_DigestUpdate(ctx, release, strlen(release)) &&
+			EVP_DigestFinal_ex(ctx, sha256, NULL);
 	EVP_MD_CTX_free(ctx);
 	free(buf);
 	return good ? 0 : fz_fail(err, -EIO, "it cannot be read: %s", strerror(errno));
@@ -241,7 +250,7 @@ static int sha256_fd(int fd, uint8_t sha256[32], struct fz_error *err)
 static int added_before(struct adding *a, int fd, uint8_t sha256[32], uint32_t *files,
 			struct fz_error *err)
 {
-	int ret = sha256_fd(fd, sha256, err);
+	int ret = sha256_fd(fd, a->release, sha256, err);
 
 	return ret ? ret : fz_hashdb_write_has_archive(a->w, sha256, files, err);
 }
@@ -314,7 +323,7 @@ static int note_package(struct adding *a, const struct package *p,
 	struct fz_hashdb_file f = { .path = "" };
 	int ret;
 
-	name_package(&f, package);
+	name_package(a, &f, package);
 	ret = fz_hashdb_write_package(a->w, &f, err);
 	if (ret >= 0)
 		ret = fz_hashdb_write_archive(a->w, p->sha256, &f, a->archive_files, err);
@@ -568,9 +577,9 @@ static void print_summary(const struct adding *a)
 	       n.files, n.pages, n.packages, a->tally.skipped, a->tally.other, a->tally.known);
 }
 
-int db_add(const char *db, int n, char **paths)
+int db_add(const char *db, const char *release, int n, char **paths)
 {
-	struct adding a = { .args = paths };
+	struct adding a = { .args = paths, .release = release };
 	cpu_set_t cpus;
 	struct fz_error err;
 	int i, ret = 0, code = EXIT_DONE, added = 0;

@@ -11,6 +11,7 @@
 #include "text.h"
 
 #define ARCHS_MAX	32	/* there are fewer names */
+#define RELEASES_MAX	64	/* what comes after them is not shown */
 
 struct count {
 	const char *name;
@@ -22,6 +23,8 @@ struct counts {
 	struct count kinds[FZ_FILE_KINDS];
 	struct count archs[ARCHS_MAX];
 	size_t narchs;
+	struct count releases[RELEASES_MAX];
+	size_t nreleases;
 	uint64_t unpacked;	/* files: what others unpack to */
 };
 
@@ -41,24 +44,43 @@ static const char *arch_of(const struct fz_hashdb_file *f)
 	return f->machine || f->flags & FZ_FILE_FOREIGN ? fz_elf_arch(&elf) : "pc";
 }
 
-static void add(struct counts *c, const struct fz_hashdb_file *f)
+/* In the row of @name, which is made if there is none and room for one. */
+static void add_to(struct count *c, size_t *n, size_t max, const char *name,
+		   const struct fz_hashdb_file *f)
 {
-	const char *arch = arch_of(f);
 	size_t i;
 
+	for (i = 0; i < *n && strcmp(c[i].name, name); i++)
+		;
+	if (i == max)
+		return;
+	if (i == *n) {
+		char *own = strdup(name);
+
+		if (!own)
+			return;
+		c[(*n)++] = (struct count){ own, .runs = !fz_hashdb_foreign(f) };
+	}
+	c[i].files++;
+	c[i].pages += f->pages_total;
+}
+
+static void free_names(struct count *c, size_t n)
+{
+	while (n)
+		free((char *)c[--n].name);
+}
+
+static void add(struct counts *c, const struct fz_hashdb_file *f)
+{
 	if (f->kind < FZ_FILE_KINDS) {
 		c->kinds[f->kind].files++;
 		c->kinds[f->kind].pages += f->pages_total;
 	}
 	c->unpacked += !!(f->flags & FZ_FILE_UNPACKED);
-	for (i = 0; i < c->narchs && strcmp(c->archs[i].name, arch); i++)
-		;
-	if (i == ARCHS_MAX)
-		return;
-	if (i == c->narchs)
-		c->archs[c->narchs++] = (struct count){ arch, .runs = !fz_hashdb_foreign(f) };
-	c->archs[i].files++;
-	c->archs[i].pages += f->pages_total;
+	add_to(c->archs, &c->narchs, ARCHS_MAX, arch_of(f), f);
+	if (*f->release)
+		add_to(c->releases, &c->nreleases, RELEASES_MAX, f->release, f);
 }
 
 static int by_pages(const void *a, const void *b)
@@ -87,6 +109,7 @@ static int count_all(struct fz_hashdb *db, uint32_t files, struct counts *c, str
 		fz_hashdb_file_free(&f);
 	}
 	qsort(c->archs, c->narchs, sizeof(c->archs[0]), by_pages);
+	qsort(c->releases, c->nreleases, sizeof(c->releases[0]), by_pages);
 	return 0;
 }
 
@@ -121,14 +144,39 @@ static void print(const char *what, const struct count *c, size_t n, bool archs)
 	}
 }
 
+static int show(const char *path, const struct fz_hashdb_info *i, const struct counts *c, bool json)
+{
+	double each = i->pages ? (double)i->bytes / i->pages : 0;
+	char digest[33];
+
+	fz_text_hex(i->digest, sizeof(i->digest), digest);
+	if (json)
+		return db_print_json(json_pack("{ss si sI sI sI sI sf ss so so so sI}",
+			"path", path, "schema", (int)i->schema, "files", (json_int_t)i->files,
+			"pages", (json_int_t)i->pages, "packages", (json_int_t)i->packages,
+			"bytes", (json_int_t)i->bytes, "bytes_per_page", each, "digest", digest,
+			"kinds", counted(c->kinds, FZ_FILE_KINDS, false),
+			"architectures", counted(c->archs, c->narchs, true),
+			"releases", counted(c->releases, c->nreleases, false),
+			"unpacked", (json_int_t)c->unpacked));
+	printf("database  %s\nschema    %u\nfiles     %u\npages     %" PRIu64 "\n"
+	       "packages  %u\nbytes     %" PRIu64 " (%.1f a page)\ndigest    %s\n",
+	       path, i->schema, i->files, i->pages, i->packages, i->bytes, each, digest);
+	print("kinds", c->kinds, FZ_FILE_KINDS, false);
+	print("machines", c->archs, c->narchs, true);
+	print("releases", c->releases, c->nreleases, false);
+	if (c->unpacked)
+		printf("unpacked  %" PRIu64 " files of these are what packed ones unpack to\n",
+		       c->unpacked);
+	return EXIT_DONE;
+}
+
 int db_info(const char *path, bool json)
 {
 	struct counts c = { .narchs = 0 };
 	struct fz_hashdb_info i;
 	struct fz_hashdb *db;
 	struct fz_error err;
-	char digest[33];
-	double each;
 	int ret;
 
 	if (fz_hashdb_open(&db, path, &err))
@@ -136,25 +184,8 @@ int db_info(const char *path, bool json)
 	fz_hashdb_info(db, &i);
 	ret = count_all(db, i.files, &c, &err);
 	fz_hashdb_close(db);
-	if (ret)
-		return trouble("%s", err.text);
-	fz_text_hex(i.digest, sizeof(i.digest), digest);
-	each = i.pages ? (double)i.bytes / i.pages : 0;
-	if (json)
-		return finish_stdout(db_print_json(json_pack("{ss si sI sI sI sI sf ss so so sI}",
-			"path", path, "schema", (int)i.schema, "files", (json_int_t)i.files,
-			"pages", (json_int_t)i.pages, "packages", (json_int_t)i.packages,
-			"bytes", (json_int_t)i.bytes, "bytes_per_page", each, "digest", digest,
-			"kinds", counted(c.kinds, FZ_FILE_KINDS, false),
-			"architectures", counted(c.archs, c.narchs, true),
-			"unpacked", (json_int_t)c.unpacked)));
-	printf("database  %s\nschema    %u\nfiles     %u\npages     %" PRIu64 "\n"
-	       "packages  %u\nbytes     %" PRIu64 " (%.1f a page)\ndigest    %s\n",
-	       path, i.schema, i.files, i.pages, i.packages, i.bytes, each, digest);
-	print("kinds", c.kinds, FZ_FILE_KINDS, false);
-	print("machines", c.archs, c.narchs, true);
-	if (c.unpacked)
-		printf("unpacked  %" PRIu64 " files of these are what packed ones unpack to\n",
-		       c.unpacked);
-	return finish_stdout(EXIT_DONE);
+	ret = ret ? trouble("%s", err.text) : show(path, &i, &c, json);
+	free_names(c.archs, c.narchs);
+	free_names(c.releases, c.nreleases);
+	return ret == EXIT_TROUBLE ? ret : finish_stdout(ret);
 }

@@ -318,7 +318,9 @@ int fz_hashdb_file(struct fz_hashdb *db, uint32_t id, struct fz_hashdb_file *f,
 	f->version = strdup(s[2]);
 	f->source_version = strdup(s[3]);
 	f->arch = strdup(s[4]);
-	if (f->package && f->source && f->version && f->source_version && f->arch)
+	f->release = strdup(s[5]);
+	if (f->package && f->source && f->version && f->source_version && f->arch &&
+	    f->release)
 		return 0;
 	ret = fz_fail(err, -ENOMEM, "out of memory");
 err_free:
@@ -333,6 +335,7 @@ void fz_hashdb_file_free(struct fz_hashdb_file *f)
 	free(f->source);
 	free(f->version);
 	free(f->source_version);
+	free(f->release);
 	free(f->arch);
 	free(f->build_id);
 	free(f->segments);

@@ -64,6 +64,7 @@ struct fz_hashdb_file {
 	char *path;		/* where its package installs it */
 	char *package, *source, *version, *arch;
 	char *source_version;	/* differs from @version after a binary-only rebuild */
+	char *release;		/* that the package is of: release.h */
 	char *build_id;		/* lower-case hex */
 	uint8_t sha256[32];
 	uint64_t bytes;

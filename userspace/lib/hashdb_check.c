@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hashdb_format.h"
+#include "release.h"
 
 /* What the file records promise, to hold the page records against. */
 struct promise {
@@ -55,6 +56,8 @@ static int check_packages(struct promise *p)
 			return ret;
 		if (fz_db_package_key(&key, s) || get_ident(p, &key, &ident) || ident.id != id)
 			return broken(p, "ident of package", id);
+		if (*s[FZ_DB_STRINGS - 1] && !fz_release_valid(s[FZ_DB_STRINGS - 1]))
+			return broken(p, "release of package", id);
 	}
 	return 0;
 }

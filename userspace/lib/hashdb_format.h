@@ -30,8 +30,8 @@
 #include "store.h"
 #include "unpacked.h"
 
-#define FZ_DB_SCHEMA	3
-#define FZ_DB_STRINGS	5	/* package, source, version, source_version, arch */
+#define FZ_DB_SCHEMA	4
+#define FZ_DB_STRINGS	6	/* package, source, version, source_version, arch, release */
 #define FZ_DB_CHUNK	62	/* four nodes of so many sketches fill an LMDB page */
 #define FZ_DB_SEGMENTS	64
 #define FZ_DB_PATH_MAX	4095

@@ -130,7 +130,7 @@ static int digest_strings(struct fz_db_key *key, uint8_t kind, const void *head,
 int fz_db_file_key(struct fz_db_key *key, const struct fz_hashdb_file *f)
 {
 	const char *s[] = { f->path, f->package, f->source, f->version, f->source_version,
-			    f->arch };
+			    f->arch, f->release };
 
 	uint8_t head[sizeof(f->sha256) + 2];
 	bool plain = !f->kind && !f->flags;
@@ -138,7 +138,7 @@ int fz_db_file_key(struct fz_db_key *key, const struct fz_hashdb_file *f)
 	memcpy(head, f->sha256, sizeof(f->sha256));
 	head[sizeof(head) - 2] = f->kind;
 	head[sizeof(head) - 1] = f->flags;
-	return digest_strings(key, 'F', head, sizeof(head) - (plain ? 2 : 0), s, 6);
+	return digest_strings(key, 'F', head, sizeof(head) - (plain ? 2 : 0), s, 7);
 }
 
 int fz_db_package_key(struct fz_db_key *key, const char *const strings[FZ_DB_STRINGS])

@@ -50,6 +50,7 @@ static int take_package(struct import *m, uint32_t id)
 	f.version = (char *)s[2];
 	f.source_version = (char *)s[3];
 	f.arch = (char *)s[4];
+	f.release = (char *)s[5];
 	return fz_db_package_id(m->w, &f, &m->packages[id], &new, m->err);
 }
 

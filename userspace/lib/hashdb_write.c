@@ -7,6 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 #include "hashdb_writer.h"
+#include "release.h"
 
 #define PAGE		4096UL
 #define STRING_MAX	255
@@ -18,7 +19,7 @@ int fz_db_package_id(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
 		     bool *new, struct fz_error *err)
 {
 	const char *s[FZ_DB_STRINGS] = { f->package, f->source, f->version, f->source_version,
-					 f->arch };
+					 f->arch, f->release };
 	struct fz_db_ident ident;
 	struct fz_db_key key;
 	uint32_t len = 0;
@@ -33,6 +34,8 @@ int fz_db_package_id(struct fz_hashdb_writer *w, const struct fz_hashdb_file *f,
 				       "its package's name, version or architecture is too long");
 		len += strlen(s[i]) + 1;
 	}
+	if (*s[5] && !fz_release_valid(s[5]))
+		return fz_fail(err, -EINVAL, "its release is not one");
 	if (fz_db_package_key(&key, s))
 		return fz_fail(err, -EIO, "libcrypto cannot compute SHA-256");
 	ret = fz_db_find_ident(w, &key, &ident, err);
@@ -268,7 +271,7 @@ static int write_file(struct fz_hashdb_writer *w, const struct fz_hashdb_file *g
 {
 	struct fz_hashdb_file f = *given;
 	char **strings[] = { &f.path, &f.package, &f.source, &f.version, &f.source_version,
-			     &f.arch, &f.build_id };
+			     &f.arch, &f.release, &f.build_id };
 	struct fz_db_ident ident;
 	struct fz_db_file rec = { 0 };
 	struct fz_db_key key;

@@ -94,8 +94,9 @@ int fz_labels_check(struct fz_labels *l, struct fz_error *err);
 char *fz_labels_beside(const char *known);
 
 /*
- * Which release are packages of that do not show it? "bookworm", "Debian:12",
- * "Alpine:v3.18". Before the first question. -EINVAL if it is none.
+ * Which release are packages of, where neither the database of known binaries nor their
+ * version says it? "bookworm", "Debian:12", "Alpine:v3.18". Before the first question.
+ * -EINVAL if it is none.
  */
 int fz_labels_set_release(struct fz_labels *l, const char *release, struct fz_error *err);
 
@@ -112,8 +113,5 @@ int fz_labels_of(struct fz_labels *l, const struct fz_hashdb_file *f, struct fz_
 		 struct fz_error *err);
 
 const char *fz_label_name(enum fz_label_kind kind);
-
-/* "12" or "bookworm" as a code name; NULL if it is no release of Debian. */
-const char *fz_debian_codename(const char *release);
 
 #endif

@@ -143,7 +143,6 @@ void fz_labels_close(struct fz_labels *l)
 	free(l->by_package.slot);
 	free(l->by_sha.slot);
 	free(l->sources);
-	free(l->distro);
 	free(l->release);
 	free(l);
 }

@@ -53,7 +53,7 @@ struct fz_labels {
 	struct fz_store store;
 	struct fz_labels_info info;
 	struct fz_labels_source *sources;
-	char *distro, *release;		/* fz_labels_set_release(), or NULL */
+	char *release;			/* fz_labels_set_release(), or NULL */
 	struct fz_lab_judged *judged;
 	struct fz_lab_content *contents;
 	size_t njudged, judged_cap, ncontents, contents_cap;

@@ -234,19 +234,20 @@ static int content_of(struct fz_labels *l, const struct fz_hashdb_file *f, size_
 static int package_of(struct fz_labels *l, const struct fz_hashdb_file *f, size_t *at,
 		      struct fz_error *err)
 {
-	const char *parts[] = { f->package, f->source, f->version, f->source_version, f->arch };
+	const char *parts[] = { f->package, f->source, f->version, f->source_version, f->arch,
+				f->release };
 	struct fz_lab_judged *j;
 	uint64_t hash = 0;
 	size_t it, i, len = 0;
 	char *key, *p;
 	uint32_t found;
 
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		len += strlen(parts[i]) + 1;
 	p = key = malloc(len);
 	if (!key)
 		return fz_fail(err, -ENOMEM, "out of memory");
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		p = stpcpy(p, parts[i]) + 1;
 	for (i = 0; i < len; i++)
 		hash = fz_mix(hash + (uint8_t)key[i]);

@@ -4,13 +4,14 @@
 #define FZ_LABELS_JUDGE_H
 
 #include "labels_format.h"
+#include "release.h"
 
 #define FZ_RELEASES_MAX	16	/* that a package may be of */
 
 /* A known file's package, as its packager orders it. */
 struct fz_lab_subject {
 	enum fz_order order;
-	const char *distro;
+	char distro[FZ_RELEASE_TEXT];
 	const char *package;
 	char *version;
 	size_t n;

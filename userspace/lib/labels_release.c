@@ -10,36 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include "labels_judge.h"
-
-static const struct { const char *number, *name; } debian[] = {
-	{ "7", "wheezy" }, { "8", "jessie" }, { "9", "stretch" }, { "10", "buster" },
-	{ "11", "bullseye" }, { "12", "bookworm" }, { "13", "trixie" }, { "14", "forky" },
-	{ "15", "duke" }, { "unstable", "sid" },
-};
-
-const char *fz_debian_codename(const char *release)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(debian) / sizeof(debian[0]); i++)
-		if (!strcmp(release, debian[i].number) || !strcmp(release, debian[i].name))
-			return debian[i].name;
-	return NULL;
-}
+#include "release.h"
 
 int fz_labels_set_release(struct fz_labels *l, const char *release, struct fz_error *err)
 {
-	const char *colon = strchr(release, ':'), *code = fz_debian_codename(release);
-	bool is_debian = colon && !strncmp(release, "Debian:", colon + 1 - release);
+	char name[FZ_RELEASE_TEXT];
+	int ret = fz_release_name(release, name, err);
 
-	if (is_debian)
-		code = fz_debian_codename(colon + 1);
-	if (!code && (!colon || colon == release || !colon[1] || is_debian))
-		return fz_fail(err, -EINVAL, "no release is called '%.64s': bookworm, Debian:12, "
-			       "Alpine:v3.18...", release);
-	l->distro = code ? strdup("Debian") : strndup(release, colon - release);
-	l->release = strdup(code ? code : colon + 1);
-	return l->distro && l->release ? 0 : fz_fail(err, -ENOMEM, "out of memory");
+	if (ret)
+		return ret;
+	l->release = strdup(name);
+	return l->release ? 0 : fz_fail(err, -ENOMEM, "out of memory");
 }
 
 /* ------------------------------------------------------------ which release */
@@ -96,6 +77,12 @@ static bool is_apk_version(const char *v)
 	const char *p = strrchr(v, '-');
 
 	return p && p[1] == 'r' && p[2] && !p[2 + strspn(p + 2, "0123456789")];
+}
+
+static void forget_releases(struct fz_lab_subject *s)
+{
+	while (s->n)
+		free(s->releases[--s->n]);
 }
 
 static int add_release(struct fz_lab_subject *s, const char *release)
@@ -228,21 +215,52 @@ static char *without_rebuild(const char *version)
 	return s;
 }
 
+/*
+ * The releases of @names, all of one distribution: else nothing can be claimed, for names and
+ * versions mean something else in another. @distro: room for its name.
+ */
+static int named_releases(struct fz_lab_subject *s, const char *names, char distro[FZ_RELEASE_TEXT])
+{
+	char name[FZ_RELEASE_TEXT], *colon;
+	size_t len;
+	int ret = 0;
+
+	for (; !ret && *names; names += len + (names[len] == ',')) {
+		len = strcspn(names, ",");
+		if (len >= sizeof(name))
+			return -E2BIG;
+		memcpy(name, names, len);
+		name[len] = '\0';
+		colon = strchr(name, ':');
+		if (!colon)
+			return -E2BIG;
+		*colon = '\0';
+		if (*distro && strcmp(distro, name))
+			return -E2BIG;
+		strcpy(distro, name);
+		ret = add_release(s, colon + 1);
+	}
+	return ret;
+}
+
+/* Of its own releases, which a mark in its version overrules. */
 static int deb_subject(struct fz_labels *l, struct fz_lab_subject *s, struct fz_error *err)
 {
-	bool is_debian = !l->distro || !strcmp(l->distro, "Debian");
+	bool is_debian = !*s->distro || !strcmp(s->distro, "Debian");
 	int number = debian_number(s->version), ret = 0;
 	char text[16];
 
-	s->distro = l->distro ? l->distro : "Debian";
-	if (is_debian && number > 0) {
+	if (!is_debian)
+		return 0;
+	strcpy(s->distro, "Debian");
+	if (!number && !s->n)
+		return find_releases(l, s, err);
+	if (number)
+		forget_releases(s);
+	if (number > 0) {
 		snprintf(text, sizeof(text), "%d", number);
 		if (fz_debian_codename(text))
 			ret = add_release(s, fz_debian_codename(text));
-	} else if (l->release) {
-		ret = is_debian && number ? 0 : add_release(s, l->release);
-	} else if (!number) {
-		return find_releases(l, s, err);
 	}
 	return ret ? fz_fail(err, ret, "out of memory") : 0;
 }
@@ -250,29 +268,35 @@ static int deb_subject(struct fz_labels *l, struct fz_lab_subject *s, struct fz_
 int fz_lab_subject(struct fz_labels *l, const struct fz_hashdb_file *f, struct fz_lab_subject *s,
 		   struct fz_error *err)
 {
+	const char *release = *f->release ? f->release : l->release ? l->release : "";
 	bool apk = is_apk_version(f->version), deb = !apk && is_debian_arch(f->arch);
+	int ret;
 
 	*s = (struct fz_lab_subject){ .order = deb ? FZ_ORDER_DEB : apk ? FZ_ORDER_APK :
-				      FZ_ORDER_RPM, .distro = l->distro, .package = f->source };
-	if (!*f->package || !*f->version || (!deb && !l->release))
+				      FZ_ORDER_RPM, .package = f->source };
+	if (!*f->package || !*f->version || (!deb && !*release))
 		return 0;
 	if ((deb || apk) && *f->source_version)
 		s->version = strdup(f->source_version);
 	else
 		s->version = deb ? without_rebuild(f->version) : strdup(f->version);
-	if (!s->version)
-		return fz_fail(err, -ENOMEM, "out of memory");
+	ret = s->version ? named_releases(s, release, s->distro) : -ENOMEM;
+	if (ret == -E2BIG) {
+		forget_releases(s);
+		return 0;
+	}
+	if (ret)
+		return fz_fail(err, ret, "out of memory");
 	if (deb)
 		return deb_subject(l, s, err);
 	/* Debian's and Alpine's advisories name sources; those of others, binary packages. */
 	if (!apk || !*f->source)
 		s->package = f->package;
-	return add_release(s, l->release) ? fz_fail(err, -ENOMEM, "out of memory") : 0;
+	return 0;
 }
 
 void fz_lab_subject_free(struct fz_lab_subject *s)
 {
-	while (s->n)
-		free(s->releases[--s->n]);
+	forget_releases(s);
 	free(s->version);
 }

@@ -69,7 +69,8 @@ size_t fz_report_files(const struct fz_results *r, const uint32_t *classes, uint
 
 /* ---------------------------------------------------------------- programs */
 
-enum { FIELD_PATH, FIELD_PACKAGE, FIELD_SOURCE, FIELD_VERSION, FIELD_ARCH, FIELD_BUILD_ID };
+enum { FIELD_PATH, FIELD_PACKAGE, FIELD_SOURCE, FIELD_VERSION, FIELD_ARCH, FIELD_BUILD_ID,
+	FIELD_RELEASE };
 
 static const char *field(const struct fz_hashdb_file *f, int which)
 {
@@ -84,6 +85,8 @@ static const char *field(const struct fz_hashdb_file *f, int which)
 		return f->version;
 	case FIELD_ARCH:
 		return f->arch;
+	case FIELD_RELEASE:
+		return f->release;
 	}
 	return f->build_id;
 }
@@ -149,9 +152,10 @@ static json_t *agreed_total(const struct fz_hashdb_file **f, size_t n)
 
 static json_t *candidate(const struct fz_report *rep, const struct fz_hashdb_file *f)
 {
-	json_t *j = json_pack("{s:o, s:o, s:o, s:o}", "path", fz_report_string(f->path),
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o}", "path", fz_report_string(f->path),
 			 "package", fz_report_string(f->package),
 			 "version", fz_report_string(f->version),
+			 "release", fz_report_string(f->release),
 			 "build_id", fz_report_string(f->build_id));
 
 	if (j && fz_report_labels_file(rep, f, j)) {
@@ -169,6 +173,21 @@ static json_t *candidates(const struct fz_report *rep, const struct fz_hashdb_fi
 	for (i = 0; a && i < n; i++)
 		json_array_append_new(a, candidate(rep, f[i]));
 	return a;
+}
+
+/* A package may be of several releases: then it is one in all else. */
+static json_t *releases(const struct fz_results *r, const struct fz_program *p,
+			const struct fz_hashdb_file **f, size_t n)
+{
+	char *names;
+	json_t *j;
+
+	if (n != 1)
+		return agreed(f, n, FIELD_RELEASE);
+	names = fz_report_releases(r, &r->classes[p->classes[0]], f[0]);
+	j = names ? fz_report_string(names) : NULL;
+	free(names);
+	return j;
 }
 
 static json_t *aliases(const struct fz_results *r, const struct fz_program *p)
@@ -270,12 +289,13 @@ json_t *fz_report_program(const struct fz_report *rep, const struct fz_program *
 	for (i = 0; findings && i < p->nfindings; i++)
 		json_array_append_new(findings,
 				      fz_report_finding(rep, &r->frames[p->findings[i]]));
-	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:s, s:o}",
+	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:s, s:o}",
 		      "path", paths(files, n),
 		      "package", agreed(files, n, FIELD_PACKAGE),
 		      "source", agreed(files, n, FIELD_SOURCE),
 		      "version", agreed(files, n, FIELD_VERSION),
 		      "architecture", agreed(files, n, FIELD_ARCH),
+		      "release", releases(r, p, files, n),
 		      "build_id", agreed(files, n, FIELD_BUILD_ID),
 		      "pages_seen", (json_int_t)p->pages_seen,
 		      "pages_total", agreed_total(files, n),

@@ -51,16 +51,80 @@ static enum fz_label_kind decide(const struct fz_report_labels *l, const struct 
 	return vulnerable == n ? FZ_LABEL_VULNERABLE : FZ_LABELS;
 }
 
-int fz_report_label(struct fz_report_labels *l, const struct fz_results *r, struct fz_error *err)
+/* Packages of one name and version are one, though of several releases. */
+static bool same_package(const struct fz_hashdb_file *a, const struct fz_hashdb_file *b)
 {
-	size_t i;
+	return !strcmp(a->package, b->package) && !strcmp(a->source, b->source) &&
+	       !strcmp(a->version, b->version) && !strcmp(a->arch, b->arch) &&
+	       !strcmp(a->source_version, b->source_version);
+}
+
+char *fz_report_releases(const struct fz_results *r, const struct fz_class *c,
+			 const struct fz_hashdb_file *f)
+{
+	char *names = strdup(f->release), *more;
+	uint32_t i;
+
+	for (i = 0; names && i < c->nmembers; i++) {
+		const struct fz_hashdb_file *g = &r->files[c->members[i]];
+		size_t len = strlen(g->release);
+		const char *at = len ? strstr(names, g->release) : NULL;
+
+		while (at && ((at != names && at[-1] != ',') || (at[len] && at[len] != ',')))
+			at = strstr(at + 1, g->release);
+		if (!len || at || !same_package(f, g))
+			continue;
+		if (asprintf(&more, "%s%s%s", names, *names ? "," : "", g->release) < 0)
+			more = NULL;
+		free(names);
+		names = more;
+	}
+	return names;
+}
+
+static int label_file(struct fz_report_labels *l, const struct fz_results *r,
+		      const struct fz_class *c, uint32_t file, struct fz_error *err)
+{
+	struct fz_hashdb_file f = r->files[file];
 	int ret;
 
-	/* Files are only ever added, in the order in which they are met. */
+	f.release = fz_report_releases(r, c, &r->files[file]);
+	if (!f.release)
+		return fz_fail(err, -ENOMEM, "out of memory");
+	ret = fz_labels_of(l->labels, &f, &l->files[file], err);
+	free(f.release);
+	return ret;
+}
+
+/* A file that is new to a class may say of which other releases its members' packages are. */
+static int label_class(struct fz_report_labels *l, const struct fz_results *r,
+		       const struct fz_class *c, size_t old, struct fz_error *err)
+{
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; i < c->nmembers && c->members[i] < old; i++)
+		;
+	if (i == c->nmembers)
+		return 0;
+	for (i = 0; !ret && i < c->nmembers; i++)
+		ret = label_file(l, r, c, c->members[i], err);
+	return ret;
+}
+
+int fz_report_label(struct fz_report_labels *l, const struct fz_results *r, struct fz_error *err)
+{
+	size_t i, old = l->nfiles;
+	int ret;
+
+	/* Files are only ever added, each to a class. */
 	for (; l->nfiles < r->nfiles; l->nfiles++) {
 		if (FZ_GROW(l->files, l->nfiles, l->files_cap))
 			return fz_fail(err, -ENOMEM, "out of memory");
-		ret = fz_labels_of(l->labels, &r->files[l->nfiles], &l->files[l->nfiles], err);
+		l->files[l->nfiles] = (struct fz_labelled){ 0 };
+	}
+	for (i = 0; old < l->nfiles && i < r->nclasses; i++) {
+		ret = label_class(l, r, &r->classes[i], old, err);
 		if (ret)
 			return ret;
 	}

@@ -19,6 +19,13 @@ struct fz_report_labels {
 	size_t nfiles, files_cap, verdicts_cap;
 };
 
+/*
+ * All releases that @f's package is of, by what the class @c, which it is in, has in the
+ * database: "Debian:bookworm,Debian:trixie", "" if it is of none. The caller frees.
+ */
+char *fz_report_releases(const struct fz_results *r, const struct fz_class *c,
+			 const struct fz_hashdb_file *f);
+
 /* After each settle. */
 int fz_report_label(struct fz_report_labels *l, const struct fz_results *r, struct fz_error *err);
 void fz_report_labels_free(struct fz_report_labels *l);

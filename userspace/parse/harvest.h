@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "error.h"
+#include "release.h"
 
 /*
  * What a control file says. Printable ASCII without spaces; never empty but for
- * @source_version's sake.
+ * @source_version's sake. @release is what the root says that it is in (release.h), or "".
  */
 struct fz_package {
 	char name[128];
@@ -20,6 +21,7 @@ struct fz_package {
 	char version[128];
 	char source_version[128];
 	char arch[32];
+	char release[FZ_RELEASE_TEXT];
 };
 
 /* Who takes it. A negative value ends the harvest, which returns it. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "advisory_priv.h"
+#include "release.h"
 
 #define EVENTS_MAX	4096
 #define VERSIONS_MAX	65536

@@ -11,6 +11,7 @@
 
 #define PACKAGES_MAX	(1UL << 20)
 #define ENTRIES_MAX	(1UL << 24)
+#define OS_RELEASE_MAX	(1UL << 16)
 
 static const char *const merged_dirs[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32",
 					   "libo32" };
@@ -47,6 +48,26 @@ char *fz_owners_place(const struct fz_owners *o, char *listed)
 	return listed;
 }
 
+/* What cannot be read says nothing. */
+static int read_release(struct fz_owners *o, struct fz_error *err)
+{
+	static const char *const paths[] = { "etc/os-release", "usr/lib/os-release" };
+	struct fz_buffer b = { 0 };
+	int ret = -ENOENT;
+	size_t i;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]) && ret; i++) {
+		b.len = 0;
+		ret = o->fs->read(o->fs, paths[i], &b, OS_RELEASE_MAX, err);
+		if (ret == -ENOMEM)
+			break;
+	}
+	if (!ret)
+		fz_release_of_os((char *)b.p, b.len, o->release);
+	free(b.p);
+	return ret == -ENOMEM ? ret : 0;
+}
+
 static int grow(void **p, size_t *max, size_t first, size_t limit, size_t size)
 {
 	size_t n = *max ? 2 * *max : first;
@@ -64,7 +85,8 @@ int fz_owners_add(struct fz_owners *o, const struct fz_package *p, struct fz_err
 	if (o->npackages == o->max_packages &&
 	    grow((void **)&o->packages, &o->max_packages, 1024, PACKAGES_MAX, sizeof(*p)))
 		return fz_fail(err, -ENOMEM, "too many installed packages");
-	o->packages[o->npackages++] = *p;
+	o->packages[o->npackages] = *p;
+	strcpy(o->packages[o->npackages++].release, o->release);
 	return 0;
 }
 
@@ -183,7 +205,9 @@ int fz_owners_open(struct fz_owners **out, struct fz_fs *fs, const struct fz_har
 	o->fs = fs;
 	o->h = h;
 	o->merged = find_merged(fs);
-	ret = fz_dpkg_read(o, err);
+	ret = read_release(o, err);
+	if (!ret)
+		ret = fz_dpkg_read(o, err);
 	if (!ret)
 		ret = fz_apkdb_read(o, err);
 	if (!ret)

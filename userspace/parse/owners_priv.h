@@ -27,6 +27,7 @@ struct fz_owners {
 	struct fz_owners_entry *entries;
 	size_t npackages, nentries, max_packages, max_entries;
 	unsigned int merged;	/* bit i: merged_dirs[i] is a link into /usr */
+	char release[FZ_RELEASE_TEXT];	/* of all its packages, or "" */
 };
 
 /* Add a package; the entries that follow are its. */

@@ -71,7 +71,7 @@ static int read_release(struct fz_reading *r, const char *package, const char *i
 	if (!strcmp(urgency, "unimportant") || !strcmp(urgency, "end-of-life")) {
 		st.flags = FZ_SAYS_MINOR;
 		strcpy(note, urgency);
-	} else if (json_object_get(j, "nodsa") && !*st.fixed) {
+	} else if (json_is_string(json_object_get(j, "nodsa")) && !*st.fixed) {
 		/* Where a fix came nevertheless, it counts as any other. */
 		st.flags = FZ_SAYS_MINOR;
 		snprintf(note, sizeof(note), "no-dsa%s%.64s: %.400s", *reason ? ", " : "", reason, nodsa);
