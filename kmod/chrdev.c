@@ -286,22 +286,25 @@ put_vm:
 	return err;
 }
 
-/* @size: now; @min: in the first version. @out: results are there on failure too. */
+/* @size: now; @min: in the first version, to the first member that came later. */
 static const struct ioctl {
 	int (*fn)(void *arg);
 	u32 size, min;
 } ioctls[] = {
+#define GREW(cmd, function, type, later) \
+	[_IOC_NR(cmd)] = { (function), sizeof(type), offsetof(type, later) }
 #define IOCTL(cmd, function, type) \
 	[_IOC_NR(cmd)] = { (function), sizeof(type), sizeof(type) }
-	IOCTL(FZ_IOC_INFO, do_info, struct fz_info),
+	GREW(FZ_IOC_INFO, do_info, struct fz_info, verify_ns),
 	IOCTL(FZ_IOC_ATTACH, do_attach, struct fz_attach),
 	IOCTL(FZ_IOC_DETACH, do_detach, struct fz_detach),
 	IOCTL(FZ_IOC_LIST, do_list, struct fz_list),
-	IOCTL(FZ_IOC_STAT, do_stat, struct fz_stat),
+	GREW(FZ_IOC_STAT, do_stat, struct fz_stat, c.verified),
 	IOCTL(FZ_IOC_READ, do_read, struct fz_read),
 	IOCTL(FZ_IOC_BARRIER, do_barrier, struct fz_barrier),
-	IOCTL(FZ_IOC_AUDIT, do_audit, struct fz_audit),
+	GREW(FZ_IOC_AUDIT, do_audit, struct fz_audit, found),
 #undef IOCTL
+#undef GREW
 };
 
 static long fz_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)

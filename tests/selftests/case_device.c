@@ -159,6 +159,60 @@ static void test_abi(void)
 	finish(&vm, id);
 }
 
+/*
+ * A request as a tool of the first version makes it (@size is of tests/uapi/v1-first.layout, @id
+ * behind size and flags, where there is one) is answered as @now, of today, is: so far, no further.
+ */
+static void first_version(unsigned long number, uint32_t size, uint64_t id, uint8_t *now,
+			  uint32_t now_size, const char *what)
+{
+	uint8_t old[512], canary[sizeof(old)];
+	int fd = fz_device_fd(dev);
+	uint32_t grew = 0;
+
+	memset(canary, 0xa5, sizeof(canary));
+	memcpy(old, canary, sizeof(old));
+	memset(old, 0, size);
+	memcpy(old, &size, sizeof(size));
+	memset(now, 0, now_size);
+	memcpy(now, &now_size, sizeof(now_size));
+	if (id) {
+		memcpy(old + 8, &id, sizeof(id));
+		memcpy(now + 8, &id, sizeof(id));
+	}
+	ok(!ioctl(fd, number, old) && !ioctl(fd, number, now),
+	   "%s of the first version, %u bytes, is taken", what, size);
+	memcpy(&grew, old, sizeof(grew));
+	ok(grew == size && !memcmp(old + size, canary, sizeof(old) - size),
+	   "%s: nothing behind its end", what);
+	ok(!memcmp(old + 4, now + 4, size - 4), "%s: the answer is today's", what);
+	size -= 8;
+	memcpy(old, &size, sizeof(size));
+	ok(ioctl(fd, number, old) && errno == EINVAL, "%s: shorter than that is refused", what);
+}
+
+static void test_abi_first(void)
+{
+	struct fz_audit audit;
+	struct fz_info info;
+	struct fz_stat stat;
+	struct vm vm;
+	uint64_t id;
+
+	vm_new(&vm, 1);
+	id = attach(&vm);
+	PUT(&vm, DRIVER(0), call_pages);
+	vm_put_targets(&vm, TARGETS, 2, 3);
+	ok(!call(&vm, 0, TARGETS, 2), "two pages run");
+	first_version(FZ_IOC_INFO, 152, 0, (uint8_t *)&info, sizeof(info), "FZ_IOC_INFO");
+	ok(info.abi == FZ_ABI_VERSION && info.cpus, "which is one");
+	first_version(FZ_IOC_STAT, 184, id, (uint8_t *)&stat, sizeof(stat), "FZ_IOC_STAT");
+	ok(stat.c.grants == 3, "which counts three pages");
+	first_version(FZ_IOC_AUDIT, 56, id, (uint8_t *)&audit, sizeof(audit), "FZ_IOC_AUDIT");
+	ok(audit.leaves_4k + audit.leaves_2m, "which saw entries");
+	finish(&vm, id);
+}
+
 /* A reader that lies about its position loses records, and does no other harm. */
 static void test_hostile(void)
 {
@@ -196,6 +250,7 @@ const struct test device_tests[] = {
 	{ "full", test_full },
 	{ "read", test_read },
 	{ "abi", test_abi },
+	{ "abi-first", test_abi_first },
 	{ "hostile", test_hostile },
 	{ NULL, NULL }
 };

@@ -73,6 +73,27 @@ grew()
 ok "since the first layout structures only grew, at their ends" grew "$tmp/v1"
 sed 's/^fz_stat\.id 8 8/fz_stat.id 16 8/' "$tmp/v1" >"$tmp/moved"
 ok "a member that moved would be seen" refused grew "$tmp/moved"
+# minima: what the module takes of each ioctl's structure at least is the first version's.
+minima()
+{
+	{
+		echo '#include <fitzroy.h>'
+		echo '#include <stddef.h>'
+		sed -nE 's/^\tGREW\((FZ_IOC_[A-Z]*), [a-z_]*, struct ([a-z_]*), ([a-z_.]*)\),$/\2 offsetof(struct \2,\3)/p
+			s/^\tIOCTL\((FZ_IOC_[A-Z]*), [a-z_]*, struct ([a-z_]*)\),$/\2 sizeof(struct \2)/p' "$1" |
+			awk 'NR == FNR { if (NF == 2) first[$1] = $2; next }
+				{ what = $0; sub(/^[^ ]* /, "", what)
+				  printf "_Static_assert(%s == %s, \"%s\");\n", what, ($1 in first) ? first[$1] : -1, $1; n++ }
+				END { printf "_Static_assert(%d == 8, \"ioctls\");\n", n }' "$here/v1-first.layout" -
+	} >"$tmp/minima.c"
+	gcc -std=c11 -Wall -Werror -fsyntax-only -I"$uapi" "$tmp/minima.c"
+}
+chrdev=$here/../../kmod/chrdev.c
+ok "the module takes each structure as short as it was first" minima "$chrdev"
+sed 's/verify_ns),$/verify_pass_ns),/' "$chrdev" >"$tmp/chrdev.c"
+ok "a module that asks for more would be seen" refused minima "$tmp/chrdev.c"
+sed -E 's/GREW(\(FZ_IOC_STAT.*), c\.verified/IOCTL\1/' "$chrdev" >"$tmp/chrdev.c"
+ok "and one that asks for all" refused minima "$tmp/chrdev.c"
 asserts "$tmp/v1" >"$tmp/same.c"
 # As wide as it was, and one member moved.
 sed 's/^fz_rec\.rip 40 8/fz_rec.rip 44 8/' "$tmp/v1" >"$tmp/moved"
