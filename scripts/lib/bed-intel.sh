@@ -2,18 +2,19 @@
 # shellcheck shell=bash
 # bed-intel.sh - the Bochs half of scripts/nested: VMX and EPT, disks and a serial line only
 #
-# Uses nested's variables: tmp OUT GUEST files disks outs line host_append host_mem timeout.
+# Uses nested's variables: tmp OUT GUEST files disks outs line host_append host_mem timeout bochs.
 # shellcheck disable=SC2154,SC2034 # they are nested's
 
-# intel_config: bochsrc and the debugger's script.
+# intel_config: bochsrc.
 intel_config()
 {
-	local f n=0
+	local f n=0 bios=$bochs/BIOS-bochs-latest vga=$bochs/vgabios.bin
 
+	[ -n "$bochs" ] || bios=/usr/share/bochs/BIOS-bochs-latest vga=/usr/share/bochs/VGABIOS-lgpl-latest
 	cat <<-RC
 	display_library: rfb, options="timeout=0"
-	romimage: file=/usr/share/bochs/BIOS-bochs-latest
-	vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+	romimage: file=$bios
+	vgaromimage: file=$vga
 	cpu: model=corei7_skylake_x, ips=200000000, reset_on_triple_fault=0
 	megs: $host_mem
 	clock: sync=none
@@ -43,6 +44,7 @@ intel_config()
 intel_run()
 {
 	local f n=0 i size
+	local -a emulator=(bochs -q -f "$tmp/bochsrc" -rc "$tmp/bochs.rc")
 
 	bed_disks
 	for f in "${disks[@]}" "${outs[@]}" "${hdisks[@]}"; do
@@ -68,12 +70,14 @@ intel_run()
 	quietly "$tmp/iso.log" xorriso -as mkisofs -quiet -o "$tmp/boot.iso" -b isolinux.bin -c boot.cat \
 		-no-emul-boot -boot-load-size 4 -boot-info-table "$tmp/iso" || die "cannot build the boot image"
 	intel_config >"$tmp/bochsrc"
+	# Debian 12's begins in its debugger.
 	echo c >"$tmp/bochs.rc"
+	[ -z "$bochs" ] || emulator=("$bochs/bochs" -q -f "$tmp/bochsrc")
 
 	: >host.log
 	(
 		cd "$tmp" || exit
-		exec setpriv --pdeathsig KILL -- bochs -q -f "$tmp/bochsrc" -rc "$tmp/bochs.rc"
+		exec setpriv --pdeathsig KILL -- "${emulator[@]}"
 	) </dev/null >"$OUT/.emulator.err" 2>&1 &
 	child=$!
 	# Bochs goes on at power-off: the host's last word on the serial line ends it.

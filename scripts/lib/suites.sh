@@ -126,40 +126,81 @@ at_home()
 	done
 }
 
-# upx_dir: print a folder with the program upx: the machine's own, else that of another release, with
-# the C library that it needs beside it.
-upx_dir()
+# borrow NAME FILL PACKAGE...: print $FZ_CACHE/NAME, which `FILL ROOT DIR` has filled from what the packages
+# of another release hold; their C library is in DIR/lib already.
+borrow()
 {
-	local own dir tmp
+	local name=$1 fill=$2 dir tmp view=other
 
-	own=$(command -v upx) && { dirname -- "$own"; return; }
+	shift 2
 	mkdir -p "$FZ_CACHE"
-	dir=$(realpath -- "$FZ_CACHE")/upx
+	dir=$(realpath -- "$FZ_CACHE")/$name
 	if [ ! -e "$dir/.complete" ]; then
 		suites_ready
 		(
 			flock 9
 			[ ! -e "$dir/.complete" ] || exit 0
-			tmp=$FZ_CACHE/.upx.tmp
+			tmp=$FZ_CACHE/.$name.tmp
 			rm -rf -- "$tmp"
-			suites_download other "$tmp/debs" upx-ucl libc6 libgcc-s1 libstdc++6 ||
-				die "apt cannot download upx-ucl"
+			# The machine's own release may be the one that has it.
+			apt_cache other show "$1" >/dev/null 2>&1 || view=own
+			suites_download $view "$tmp/debs" "$@" libc6 libgcc-s1 libstdc++6 || die "apt cannot download $*"
 			suites_unpack "$tmp/debs" "$tmp/root" || die "a package does not unpack: $tmp/debs"
 			mkdir -p "$tmp/lib"
 			cp -L -- "$tmp"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,lib{c,m}.so.6,libgcc_s.so.1,libstdc++.so.6} \
-				"$tmp/lib/" && cp -L -- "$tmp/root/usr/bin/upx-ucl" "$tmp/lib/upx" ||
-				die "upx-ucl is not what it was"
-			# shellcheck disable=SC2016 # it is for then
-			printf '%s\n' '#!/bin/sh' 'd=${0%/*}/lib' \
-				'exec "$d/ld-linux-x86-64.so.2" --library-path "$d" "$d/upx" "$@"' >"$tmp/upx"
-			chmod 755 "$tmp/upx"
+				"$tmp/lib/" && "$fill" "$tmp/root" "$tmp" || die "$1 is not what it was"
 			rm -rf -- "${tmp:?}/debs" "${tmp:?}/root"
 			touch "$tmp/.complete"
 			rm -rf -- "$dir"
 			mv -T -- "$tmp" "$dir"
-		) 9>"$FZ_CACHE/.upx.lock" || exit 2
+		) 9>"$FZ_CACHE/.$name.lock" || exit 2
 	fi
 	printf '%s\n' "$dir"
+}
+
+# starter FILE LINE...: a script that does LINEs, with the lib beside it in d.
+starter()
+{
+	local file=$1
+
+	shift
+	# shellcheck disable=SC2016 # it is for then
+	printf '%s\n' '#!/bin/sh' 'd=${0%/*}/lib' "$@" >"$file"
+	chmod 755 "$file"
+}
+
+fill_upx()
+{
+	cp -L -- "$1/usr/bin/upx-ucl" "$2/lib/upx" || return 1
+	# shellcheck disable=SC2016 # it is for then
+	starter "$2/upx" 'exec "$d/ld-linux-x86-64.so.2" --library-path "$d" "$d/upx" "$@"'
+}
+
+# upx_dir: print a folder with the program upx: the machine's own, else that of another release, with
+# the C library that it needs beside it.
+upx_dir()
+{
+	local own
+
+	own=$(command -v upx) && { dirname -- "$own"; return; }
+	borrow upx fill_upx upx-ucl
+}
+
+# Its windows, which nobody opens, take the libraries that the machine's own Bochs takes.
+fill_bochs()
+{
+	cp -L -- "$1/usr/bin/bochs-bin" "$2/lib/bochs" || return 1
+	cp -L -- "$1"/usr/lib/x86_64-linux-gnu/bochs/plugins/*.so "$2/lib/" || return 1
+	cp -L -- "$1/usr/share/bochs/BIOS-bochs-latest" "$1/usr/share/vgabios/vgabios.bin" "$2/" || return 1
+	# shellcheck disable=SC2016 # it is for then
+	starter "$2/bochs" 'export LTDL_LIBRARY_PATH="$d"' \
+		'exec "$d/ld-linux-x86-64.so.2" --library-path "$d:/usr/lib/x86_64-linux-gnu" "$d/bochs" "$@"'
+}
+
+# bochs_dir: print a folder with Bochs 3 and its BIOSes. Debian 12's is 2.7, on which newer kernels die early.
+bochs_dir()
+{
+	borrow bochs-3 fill_bochs bochs bochsbios vgabios
 }
 
 # toolchain CC: print the folder that holds the program CC (x86_64-linux-gnu-gcc-14, say) of another
