@@ -201,9 +201,11 @@ static void test_no_drift(void)
 	ok(!wrong, "each flip ran what was written last");
 	s = look_on();
 	c = counters(id);
-	ok(s->count[FZ_REC_REEXEC] >= 2 * 500 - 2 && c.verified && !c.drifts &&
-	   !s->count[FZ_REC_DRIFT], "%u re-executions, %llu comparisons, no drift",
-	   s->count[FZ_REC_REEXEC], c.verified);
+	/* A ring holds a quarter of them: on a busy machine its reader may lose some. */
+	ok(c.reexecs + c.lost_execs >= 2 * 500 - 2 && c.verified && !c.drifts &&
+	   !s->count[FZ_REC_DRIFT],
+	   "%llu re-executions and %llu that were lost, %llu mixed, %llu comparisons, no drift",
+	   c.reexecs, c.lost_execs, c.mixed, c.verified);
 	finish(&vm, id);
 	param("verify_ms", period);
 	param("held_ms", held_ms);
