@@ -326,11 +326,12 @@ static bool wanted(const struct hook *hook)
 
 static int attach(struct hook *hook)
 {
-	int err;
+	unsigned long address = fz_hooks_address(hook->name);
+	int err = -ENOENT;
 
-	/* Names are looked up among the kernel's and the modules' traceable functions. */
-	err = ftrace_set_filter(&hook->ops, (unsigned char *)hook->name,
-				strlen(hook->name), 1);
+	/* By its address: by name, ftrace looks up the name of each function that there is. */
+	if (address)
+		err = ftrace_set_filter_ip(&hook->ops, address, 0, 1);
 	if (!err)
 		err = register_ftrace_function(&hook->ops);
 	if (err) {
@@ -416,7 +417,8 @@ const char *fz_hooks_silent(void)
 
 unsigned long fz_hooks_address(const char *name)
 {
-	struct kprobe probe = { .symbol_name = name };
+	/* To be looked up is all that it is for: nothing is patched. */
+	struct kprobe probe = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
 	unsigned long address;
 
 	if (register_kprobe(&probe))
