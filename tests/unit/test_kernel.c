@@ -7,6 +7,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 #include "hashdb_write.h"
+#include "ident_calls.h"
 #include "ident_made.h"
 #include "identify.h"
 #include "tap.h"
@@ -20,7 +21,10 @@
 #define VALUE	0xffff888012345000ULL
 #define OTHER	0xffff888012346000ULL
 
-static const uint32_t functions[] = { 0x5000, 0x5040 };
+static const uint32_t functions[] = {
+	0x5000, 0x5040, 0x5080, 0x50c0, 0x5100, 0x5140, 0x5180, 0x51c0, 0x5200,
+	0x5240, 0x5280, 0x52c0, 0x5300, 0x5340, 0x5380, 0x53c0, 0x5400,
+};
 static const struct fz_ftrace ftrace[2] = { { 0x4100, 0x4120, 0x4140, 0, 0x4160 } };
 
 static uint8_t image[PAGES * FZ_PAGE_SIZE], page[FZ_PAGE_SIZE], tramp[FZ_PAGE_SIZE];
@@ -335,6 +339,84 @@ static void trampolines(void)
 	ok(!n, "nor is anything else in a trampoline left open: %u", n);
 }
 
+/* What a guest can have remembered has an end, and behind it nothing new is believed. */
+static void bounds(void)
+{
+	struct fz_calls_of of = { .vm = 1, .file = 1 };
+	struct fz_calls_page *p = calloc(1, sizeof(*p));
+	struct fz_calls *c = fz_calls_new();
+	unsigned int i, n;
+
+	begin();
+	for (i = 0; i < FZ_CALLS_VALUES; i++) {
+		load(1);
+		call_to(1, 0x300, functions[i], 0);
+		runs(1);
+	}
+	load(2);
+	call_to(2, 0x300, functions[FZ_CALLS_VALUES - 1], 0);
+	runs(2);
+	ok(known(1) && doubtful(2) && known(FZ_CALLS_VALUES) && known(FZ_CALLS_VALUES + 1),
+	   "as many functions of a pointer as are told apart");
+	load(1);
+	call_to(1, 0x300, functions[FZ_CALLS_VALUES], 0);
+	runs(1);
+	load(2);
+	call_to(2, 0x300, functions[FZ_CALLS_VALUES], 0);
+	runs(2);
+	n = FZ_CALLS_VALUES + 2;
+	ok(doubtful(n) && doubtful(n + 1), "one more: unknown, though two sites have it");
+	load(2);
+	call_to(2, 0x300, functions[0], 0);
+	runs(2);
+	ok(known(n + 2), "and those that were believed still are");
+
+	for (i = 0, n = 0; i < FZ_CALLS_VM_MAX; i++) {
+		p->n = 0;
+		of.base = i;
+		fz_calls_ask(p, 5, LINKED, 1);
+		n += fz_calls_agree(c, &of, p);
+	}
+	p->n = 0;
+	of.base = i;
+	fz_calls_ask(p, 5, LINKED, 1);
+	ok(n == FZ_CALLS_VM_MAX && !fz_calls_agree(c, &of, p), "pointers of a VM, and not one more");
+	of.vm = 0;
+	ok(fz_calls_agree(c, &of, p) == 1, "another VM has its own");
+	fz_calls_free(c);
+	free(p);
+}
+
+/* The same, of constants and trampolines. */
+static void more_bounds(void)
+{
+	unsigned int i, n;
+
+	begin();
+	for (i = 0; i < 17; i++) {
+		load(1);
+		set(0x100, VALUE + i * 0x1000);
+		set(0x200, VALUE + i * 0x1000);
+		runs(1);
+	}
+	for (i = 0, n = 0; i < 17; i++)
+		n += known(i + 1);
+	ok(n == 16 && known(1) && modified(17, 16), "16 values of a constant, and no 17th: %u", n);
+
+	begin();
+	make_tramp();
+	for (i = 0; i < 1025; i++)
+		runs_at(TRAMP + 0x1000 * i, tramp);
+	load(2);
+	call_to(2, 0x400, 0, TRAMP + 0x1000 * 1023);
+	runs(2);
+	load(2);
+	call_to(2, 0x400, 0, TRAMP + 0x1000 * 1024);
+	runs(2);
+	ok(frame(1024)->why == FZ_WHY_TRAMPOLINE && frame(1025)->why == FZ_WHY_TRAMPOLINE &&
+	   known(1026) && modified(1027, 5), "1024 trampolines that are called, and no more");
+}
+
 static void bpf(void)
 {
 	/* Of a guest of 6.1: a filter for system calls. */
@@ -383,6 +465,8 @@ int main(void)
 	calls();
 	trampolines();
 	bpf();
+	bounds();
+	more_bounds();
 	fz_identify_free(id);
 	fz_hashdb_close(db);
 	unlink(path);

@@ -14,6 +14,7 @@ struct fz_calls {
 	struct seen *seen;
 	size_t n, cap;
 	struct fz_index by_slot;
+	size_t *of_vm, nvms;
 };
 
 struct fz_calls *fz_calls_new(void)
@@ -27,6 +28,7 @@ void fz_calls_free(struct fz_calls *c)
 		return;
 	free(c->seen);
 	free(c->by_slot.slot);
+	free(c->of_vm);
 	free(c);
 }
 
@@ -75,20 +77,48 @@ static struct seen *find(struct fz_calls *c, const struct fz_calls_of *of, uint6
 	return s;
 }
 
-static bool only_value(struct fz_calls *c, const struct fz_calls_of *of, uint64_t slot)
+static size_t values(struct fz_calls *c, const struct fz_calls_of *of, uint64_t slot)
 {
 	size_t it = FZ_INDEX_START(hash_of(of, slot)), n = 0;
 
 	while (next(c, of, slot, &it))
 		n++;
-	return n == 1;
+	return n;
+}
+
+/* Remember where call @i of @p leads: 1, or 0 if there is no room. */
+static int remember(struct fz_calls *c, const struct fz_calls_of *of,
+		    const struct fz_calls_page *p, size_t i)
+{
+	size_t *of_vm;
+
+	if (of->vm >= c->nvms) {
+		of_vm = reallocarray(c->of_vm, of->vm + 1UL, sizeof(*of_vm));
+		if (!of_vm)
+			return -ENOMEM;
+		memset(of_vm + c->nvms, 0, (of->vm + 1UL - c->nvms) * sizeof(*of_vm));
+		c->of_vm = of_vm;
+		c->nvms = of->vm + 1UL;
+	}
+	if (c->of_vm[of->vm] == FZ_CALLS_VM_MAX ||
+	    values(c, of, p->asked[i].slot) == FZ_CALLS_VALUES)
+		return 0;
+	if (FZ_GROW(c->seen, c->n, c->cap) ||
+	    fz_index_add(&c->by_slot, hash_of(of, p->asked[i].slot), c->n))
+		return -ENOMEM;
+	c->seen[c->n++] = (struct seen){ *of, p->asked[i].slot, p->asked[i].value,
+					 p->asked[i].site, false };
+	c->of_vm[of->vm]++;
+	return 1;
 }
 
 int fz_calls_agree(struct fz_calls *c, const struct fz_calls_of *of,
 		   const struct fz_calls_page *p)
 {
+	bool room = true;
 	struct seen *s;
 	size_t i;
+	int ret;
 
 	for (i = 0; i < p->n; i++) {
 		s = find(c, of, p->asked[i].slot, p->asked[i].value);
@@ -96,15 +126,16 @@ int fz_calls_agree(struct fz_calls *c, const struct fz_calls_of *of,
 			s->believed |= s->site != p->asked[i].site;
 			continue;
 		}
-		if (FZ_GROW(c->seen, c->n, c->cap) ||
-		    fz_index_add(&c->by_slot, hash_of(of, p->asked[i].slot), c->n))
-			return -ENOMEM;
-		c->seen[c->n++] = (struct seen){ *of, p->asked[i].slot, p->asked[i].value,
-						 p->asked[i].site, false };
+		ret = remember(c, of, p, i);
+		if (ret < 0)
+			return ret;
+		room &= ret;
 	}
+	if (!room)
+		return 0;
 	for (i = 0; i < p->n; i++) {
 		s = find(c, of, p->asked[i].slot, p->asked[i].value);
-		if (!s->believed && (p->asked[i].told || !only_value(c, of, s->slot)))
+		if (!s->believed && (p->asked[i].told || values(c, of, s->slot) != 1))
 			return 0;
 	}
 	for (i = 0; i < p->n; i++)

@@ -6,6 +6,8 @@
  * at a time, and all its sites lead there. The first function that is seen in a VM is
  * believed, unless the file tells which one that is; another only if two sites lead to it, in
  * whichever pages: one site alone may have been changed.
+ *
+ * What a guest shows is remembered up to a bound. Beyond it, no other function is believed.
  */
 #ifndef FZ_IDENT_CALLS_H
 #define FZ_IDENT_CALLS_H
@@ -19,6 +21,8 @@ struct fz_calls_of {
 };
 
 #define FZ_CALLS_MAX	(FZ_PAGE_SIZE / 5 + 1)
+#define FZ_CALLS_VALUES	16		/* of a slot */
+#define FZ_CALLS_VM_MAX	65536		/* of all slots in a VM */
 
 /* The calls of a page that is tried. */
 struct fz_calls_page {

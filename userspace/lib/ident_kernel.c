@@ -23,6 +23,9 @@
 #define MODIFIED_MAX	1024		/* bytes that differ; more is something else */
 #define LEARNT_MAX	64		/* values of constants in one page */
 #define AGREE		2		/* sites, for a second value of a constant */
+/* What a VM can have us remember; a kernel has far less. */
+#define VALUES_MAX	16		/* of a constant */
+#define TRAMPOLINES_MAX	1024
 
 struct kernel {
 	uint32_t file, class;
@@ -187,6 +190,15 @@ static bool is_function_part(void *ctx, uint64_t next, const uint8_t *bytes, int
 	return fz_functions_have_part(k->functions, k->nfunctions, k->base, next, bytes, from, to);
 }
 
+static size_t trampolines_of(const struct state *s, uint32_t vm)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->ntrampolines; i++)
+		n += s->trampolines[i].vm == vm;
+	return n;
+}
+
 static bool is_trampoline(const struct state *s, uint32_t vm, uint64_t vaddr)
 {
 	size_t i;
@@ -255,17 +267,17 @@ static bool call(void *ctx, uint64_t slot, uint64_t vaddr, uint64_t site)
  */
 static bool believe(const struct asking *a)
 {
-	size_t i, k;
+	size_t i, k, values;
 
 	for (i = 0; i < a->n; i++) {
 		for (k = 0; k < a->n; k++)
 			if (k != i && a->learnt[k].id == a->learnt[i].id)
 				return false;
-		for (k = 0; k < a->s->nconstants; k++)
-			if (a->s->constants[k].id == a->learnt[i].id &&
-			    same_base(&a->s->constants[k].of, &a->base) &&
-			    a->learnt[i].sites < AGREE)
-				return false;
+		for (k = 0, values = 0; k < a->s->nconstants; k++)
+			values += a->s->constants[k].id == a->learnt[i].id &&
+				  same_base(&a->s->constants[k].of, &a->base);
+		if (values && (a->learnt[i].sites < AGREE || values == VALUES_MAX))
+			return false;
 	}
 	return true;
 }
@@ -363,7 +375,8 @@ static int find_trampolines(struct fz_identify *id, struct state *s, struct fz_e
 			if (!ret)
 				continue;
 			fz_say_why(f, FZ_WHY_TRAMPOLINE);
-			if (is_trampoline(s, f->vm, f->rip))
+			if (is_trampoline(s, f->vm, f->rip) ||
+			    trampolines_of(s, f->vm) == TRAMPOLINES_MAX)
 				break;
 			if (FZ_GROW(s->trampolines, s->ntrampolines, s->trampolines_cap))
 				return fz_fail(err, -ENOMEM, "out of memory");

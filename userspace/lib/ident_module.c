@@ -21,6 +21,7 @@
 #define PASSES		16
 #define MODIFIED_MAX	64
 #define LEARNT_MAX	8
+#define INSTANCES_MAX	4096		/* of a VM: more places than modules are loaded at */
 
 struct known_module {
 	uint32_t file, class;
@@ -365,6 +366,21 @@ static bool traced(void *ctx, uint64_t vaddr)
 	return a->kernel->traced(a->kernel->ctx, a->i->vm, vaddr);
 }
 
+/* A place for one more module of VM @vm: 1, or 0 if there are too many. */
+static int add_instance(struct fz_modules *m, uint32_t vm, struct fz_error *err)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < m->ninstances; i++)
+		n += m->instances[i].vm == vm;
+	if (n == INSTANCES_MAX)
+		return 0;
+	if (FZ_GROW(m->instances, m->ninstances, m->instances_cap))
+		return fz_fail(err, -ENOMEM, "out of memory");
+	m->ninstances++;
+	return 1;
+}
+
 /* Is @f page @page of instance @i? What is learnt about it goes to *@i. */
 static int try_page(struct fz_identify *id, struct fz_modules *m, const struct fz_frame *f,
 		    struct instance *i, uint32_t page, uint64_t base,
@@ -395,9 +411,10 @@ static int try_page(struct fz_identify *id, struct fz_modules *m, const struct f
 	}
 	*i = learnt;
 	for (k = 0; k < a.nlearnt; k++) {
-		if (FZ_GROW(m->instances, m->ninstances, m->instances_cap))
-			return fz_fail(err, -ENOMEM, "out of memory");
-		m->instances[m->ninstances++] = a.learnt[k];
+		ret = add_instance(m, f->vm, err);
+		if (ret <= 0)
+			return ret;
+		m->instances[m->ninstances - 1] = a.learnt[k];
 	}
 	return 1;
 }
@@ -431,11 +448,13 @@ static int region_of(const struct known_module *m, uint32_t page, uint64_t *offs
 
 /* ---------------------------------------------------------------- decisions */
 
+/* 1, or 0: there is no room for it. */
 static int found(struct fz_identify *id, struct fz_modules *m, struct fz_frame *f,
 		 const struct instance *i, uint32_t page, const uint8_t *want, struct fz_error *err)
 {
 	struct memo *memo = &m->memos[f->content];
 	size_t k;
+	int ret;
 
 	for (k = 0; k < m->ninstances; k++)
 		if (m->instances[k].vm == i->vm && m->instances[k].module == i->module &&
@@ -443,14 +462,15 @@ static int found(struct fz_identify *id, struct fz_modules *m, struct fz_frame *
 		     m->instances[k].regions[FZ_REGION_TEXT] == i->regions[FZ_REGION_TEXT]))
 			break;
 	if (k == m->ninstances) {
-		if (FZ_GROW(m->instances, m->ninstances, m->instances_cap))
-			return fz_fail(err, -ENOMEM, "out of memory");
-		m->ninstances++;
+		ret = add_instance(m, i->vm, err);
+		if (ret <= 0)
+			return ret;
 	}
 	m->instances[k] = *i;
 	*memo = (struct memo){ f->content, k, page, true,
 		memcmp(id->r.contents[f->content].page, want, FZ_PAGE_SIZE) != 0 };
-	return fz_identify_file(id, m->modules[i->module].file, &m->modules[i->module].class, err);
+	ret = fz_identify_file(id, m->modules[i->module].file, &m->modules[i->module].class, err);
+	return ret ? ret : 1;
 }
 
 /* Try page @page of module @module at @vaddr. 1: it is. */
@@ -480,8 +500,7 @@ static int try_at(struct fz_identify *id, struct fz_modules *m, struct fz_frame 
 		       undone, &missing, err);
 	if (ret <= 0)
 		return ret;
-	ret = found(id, m, f, &i, page, want, err);
-	return ret ? ret : 1;
+	return found(id, m, f, &i, page, want, err);
 }
 
 static int by_anchors(struct fz_identify *id, struct fz_modules *m, struct fz_frame *f,
@@ -548,10 +567,8 @@ static int by_address(struct fz_identify *id, struct fz_modules *m, struct fz_fr
 		ret = try_page(id, m, f, &i, page, text, kernel, want, undone, &missing, err);
 		if (ret < 0)
 			return ret;
-		if (ret) {
-			ret = found(id, m, f, &i, page, want, err);
-			return ret ? ret : 1;
-		}
+		if (ret)
+			return found(id, m, f, &i, page, want, err);
 		/* Is it changed, or is only something not known that it refers to? */
 		if (!last || missing || (f->rip & ~PAGE_MASK) > SPAN)
 			continue;
