@@ -17,6 +17,8 @@ dir=$FZ_OUTDIR/check/attack-$kver
 fitzroy=$FZ_OUTDIR/bin/fitzroy
 # shellcheck source=tests/e2e/command_tap.sh
 . "$here/command_tap.sh"
+# shellcheck source=scripts/lib/suites.sh
+. "$FZ_TOP/scripts/lib/suites.sh"
 title="$cpu $kver: "
 
 nothing_lost()
@@ -47,17 +49,22 @@ if [ -z "${FZ_RECORDED-}" ]; then
 	[ -s "$run/events.fz" ] || bail "there is no log"
 	ok "nothing lost" nothing_lost
 fi
+# upx, where the user that it runs as can read it.
+upx=$(upx_dir) || bail "there is no upx"
+tmp=$(mktemp -d)
+trap 'rm -rf -- "$tmp"' EXIT
+{ cp -rL -- "$upx" "$tmp/upx" && chmod -R a+rX "$tmp"; } || bail "upx is not copied"
 # The guest's packages and kernel, the initramfs' busybox, and of the suite's own what is no attack.
 { read -r kernel; read -r _; read -r debs; } <"$run/paths"
 root=$(dirname -- "$debs")/root
-"$fitzroy" db add --db "$dir/known.db" "$debs" "$(command -v busybox)" "$run/own" "$kernel" >"$dir/db.log" 2>&1 ||
+PATH=$tmp/upx:$PATH "$fitzroy" db add --db "$dir/known.db" "$debs" "$(command -v busybox)" "$run/own" "$kernel" >"$dir/db.log" 2>&1 ||
 	bail "no database: $(tail -n 1 "$dir/db.log")"
 ok "the log is whole" "$fitzroy" verify "$run/events.fz"
 for format in json frames text; do
 	"$fitzroy" report "$run/events.fz" --db "$dir/known.db" --format $format >"$dir/report.$format" 2>>"$dir/report.err"
 done
 "$here/attack/judge.py" --truth "$run/truth.img" --frames "$dir/report.frames" --report "$dir/report.json" \
-	--root "$root" >"$dir/judged" 2>&1 || bail "not judged: $(tail -n 1 "$dir/judged")"
+	--root "$root" --packed "$run/upx-good" >"$dir/judged" 2>&1 || bail "not judged: $(tail -n 1 "$dir/judged")"
 while IFS= read -r line; do
 	case $line in
 	'ok '*)

@@ -52,6 +52,7 @@ int libc_disk(void);
 int libc_disk_caller(void);
 int wx(void);
 int packed(void);
+int upx(void);
 int memfd(void);
 int deleted(void);
 int forged(void);

@@ -148,3 +148,21 @@ int packed(void)
 	account("ran", s.pid, 0x10000000, 2);
 	return served_end(&s);
 }
+
+/* Where evil.S is linked to, and so where UPX's stub puts it. */
+#define LINKED	0x401000
+
+/*
+ * Programs packed by UPX, which write their code and run it, too. The twin is of a package
+ * that is known; the other is none.
+ */
+int upx(void)
+{
+	struct served s;
+
+	serve(&s, -1, twin ? HERE "upx-good" : HERE "upx-evil");
+	if (feed(&s, 'A') != (twin ? 'A' : 'a'))
+		return 1;
+	account("ran", s.pid, LINKED, 2);
+	return served_end(&s);
+}

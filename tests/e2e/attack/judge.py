@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """judge.py - what FitzRoy said of the attack guest against the guest's own account
 
-	judge.py --truth FILE --frames FILE --report FILE --root DIR
+	judge.py --truth FILE --frames FILE --report FILE --root DIR --packed FILE
 
 truth:	lines of JSON from attack/account.c and hook.c
 frames:	fitzroy report --format frames
 report:	fitzroy report --format json
 root:	the guest's root directory, to read the files' pages from
+packed:	the program that UPX packed; with .orig behind its name, what it was packed from
 
 A page is told by its frame and its XXH64, computed here from the account's bytes.
 Prints a line for each test, "ok NAME" or "not ok NAME: WHY", then the figures after "#".
@@ -18,10 +19,11 @@ import ctypes
 import ctypes.util
 import json
 import os
+import struct
 import sys
 
 PAGE = 4096
-ATTACK, CAT = "attack", "cat"
+ATTACK, CAT, UPX = "attack", "cat", "upx-good"
 
 # What the report must say of an attack's pages: the frame's verdict, a word of its reason,
 # and the program that it names beside the unknown code.
@@ -33,13 +35,14 @@ USER = {
     "memfd": ("unknown", "user mode", None),
     "deleted": ("unknown", "user mode", None),
     "packed": ("unknown", "user mode", None),
+    "upx": ("unknown", "user mode", None),
     "hollow": ("unknown", "user mode", CAT),
     "forged": ("unknown", "XXH64", None),
 }
 # Twins, and whose the code is that they ran.
 TWINS = {
     "libc-byte": "libc.so.6", "libc-disk": "libc.so.6", "inject": "libz.so.1.2.13", "wx": None,
-    "memfd": "cat", "deleted": "cat", "packed": None, "hollow": "cat", "forged": "good",
+    "memfd": "cat", "deleted": "cat", "packed": None, "upx": UPX, "hollow": "cat", "forged": "good",
     "watcher": None,
 }
 # Attacks on the kernel, and whether they change code of it that runs.
@@ -47,6 +50,18 @@ KERNEL = {"hide-ftrace": False, "hide-pointer": False, "hook-inline": True, "hoo
           "hook-table": False}
 CONTROLS = {"static-key", "bpf"}
 KERNEL_TEXT = 0xffffffff80000000
+
+
+def code(path):
+    """The pages of an ELF file's code, with what UPX's stub leaves behind it."""
+    with open(path, "rb") as f:
+        elf = f.read()
+    phoff, = struct.unpack_from("<Q", elf, 32)
+    for at in range(phoff, phoff + 56 * struct.unpack_from("<H", elf, 56)[0], 56):
+        kind, flags, offset, _, _, size = struct.unpack_from("<IIQQQQ", elf, at)
+        if kind == 1 and flags & 1:
+            text = elf[offset:offset + size] + (b"\x0f\x05\x5a\xc3" if size % PAGE else b"")
+            yield from (text[i:i + PAGE].ljust(PAGE, b"\0") for i in range(0, len(text), PAGE))
 
 
 class Judge:
@@ -242,17 +257,52 @@ class Judge:
             if (x.get("gfn"), x.get("hash")) not in malicious:
                 self.wrong(f"a finding about what is no attack: {x}")
 
-    def identified(self, root):
+    def upx(self, packed):
+        """It is known by its package and its name, unpacked too; all else there is its stub's."""
+        programs = [p for p in self.vm["programs"] if os.path.basename(p["path"]) == UPX]
+        if not programs or any((p["verdict"], p["package"], p["version"]) != ("known", "fz-packed", "1.0-1")
+                               for p in programs):
+            self.wrong(f"upx: {[(p['path'], p['package'], p['verdict']) for p in programs]}")
+        unpacked = {f"{self.xxh64(page, PAGE, 0):016x}" for page in code(packed + ".orig")}
+        ran = self.lines("ran", "upx", 1)
+        if not ran or not {t["xxh64"] for t in ran} <= unpacked:
+            self.wrong("upx: what the stub unpacked is not what was packed")
+        for twin in (1, 0):
+            stub = self.stub(twin)
+            self.n["stub_pages"] += len(stub)
+            if not 1 <= len(stub) <= 4:
+                self.wrong(f"upx: {len(stub)} pages of its stub ran, twin {twin}")
+            for u in self.vm["unknown"]:
+                if twin and stub and u["address_space"] == stub[0]["cr3"] and u["kind"] == "user" and \
+                        UPX not in map(os.path.basename, u["beside"]):
+                    self.wrong(f"upx: {u} should be beside {UPX}")
+
+    def stub(self, twin):
+        """What ran just before what UPX's stub unpacked, in its address space: known to nobody."""
+        own = {(t["gfn"], t["xxh64"]) for t in self.lines("ran", "upx", twin)}
+        other = {(t["gfn"], t["xxh64"]) for t in self.truth if "xxh64" in t} - own
+        at = [(f["gfn"], f["hash"]) for f in self.frames]
+        end = min((i for i, key in enumerate(at) if key in own), default=0)
+        begin = max((i for i in range(end) if at[i] in other), default=0)
+        return [f for f in self.frames[begin:end] if f["cr3"] == self.frames[end]["cr3"] and f["cpl"] == 3 and
+                f["verdict"] == "unknown" and f["kind"] == "user"]
+
+    def identified(self, root, packed):
         """What is said to be a page of a file is that page."""
         pages = {}
+        unpacked = {f"{self.xxh64(page, PAGE, 0):016x}" for page in code(packed + ".orig")}
         for f in self.frames:
             # The vDSO is no file of its own, and the kernel patches it.
             if f["cpl"] != 3 or f["verdict"] != "known" or ": linux-" in f["path"]:
                 continue
             self.n["known"] += 1
             key = (f["path"], f["page"])
+            upx = os.path.basename(f["path"]) == UPX
+            if upx and f["hash"] in unpacked:
+                self.n["unpacked"] += 1
+                continue
             if key not in pages:
-                name = root + f["path"]
+                name = packed if upx else root + f["path"]
                 with open(name if os.path.exists(name) else f["path"], "rb") as file:
                     file.seek(f["page"] * PAGE)
                     page = file.read(PAGE).ljust(PAGE, b"\0")
@@ -262,7 +312,7 @@ class Judge:
 
     def unexplained(self):
         """All else that ran in user mode: the vDSO, and what libffi and PCRE made."""
-        malicious = self.malicious()
+        malicious = self.malicious() | {(f["gfn"], f["hash"]) for t in (0, 1) for f in self.stub(t)}
         for f in self.frames:
             if f["cpl"] == 3 and f["verdict"] in ("unknown", "modified") and \
                     (f["gfn"], f["hash"]) not in malicious:
@@ -276,7 +326,7 @@ class Judge:
         check(*arg)
         print(f"not ok {name}: {'; '.join(self.problems[:5])}" if self.problems else f"ok {name}")
 
-    def all(self, root):
+    def all(self, root, packed):
         self.test("the guest's account is whole, each step worked", self.account)
         for step in USER:
             self.test(f"{step} is found", self.attack, step)
@@ -286,17 +336,18 @@ class Judge:
             self.test(f"{step} is found", self.kernel, step)
         self.test("no code of an attack is identified", self.misidentified)
         self.test("no finding about anything else", self.accused)
-        self.test("each page said to be known is of that file", self.identified, root)
+        self.test("each page said to be known is of that file", self.identified, root, packed)
+        self.test("what UPX packed is known by its package", self.upx, packed)
         self.test("all else in user mode is known, or generated", self.unexplained)
         print("#", json.dumps(dict(self.n)))
 
 
 def main():
     opt = argparse.ArgumentParser()
-    for name in ("truth", "frames", "report", "root"):
+    for name in ("truth", "frames", "report", "root", "packed"):
         opt.add_argument("--" + name, required=True)
     opt = opt.parse_args()
-    Judge(opt.truth, opt.frames, opt.report).all(opt.root)
+    Judge(opt.truth, opt.frames, opt.report).all(opt.root, opt.packed)
 
 
 main()

@@ -29,6 +29,7 @@ static const struct {
 	{ "memfd", memfd, NULL, NULL },
 	{ "deleted", deleted, NULL, NULL },
 	{ "packed", packed, NULL, NULL },
+	{ "upx", upx, NULL, NULL },
 	{ "hollow", hollow, NULL, NULL },
 	{ "forged", forged, NULL, NULL },
 	{ "bpf", bpf, NULL, NULL },
