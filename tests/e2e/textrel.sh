@@ -23,8 +23,17 @@ int other[8];
 #define H(n) \
 	int h##n(int x, int y) \
 	{ x ^= y * (n + 7); y += x % (n + 3); x -= y / (n + 5); y ^= x << n % 7; return x * y % (n + 11) ^ (x - y * n); }
-#define G(n) F(n##0) H(n##1) F(n##2) H(n##3) H(n##4) H(n##5) F(n##6) H(n##7)
-G(1) G(2) G(3) G(4) G(5) G(6) G(7) G(8) G(9) G(10) G(11) G(12) G(13) G(14) G(15) G(16)
+/* By the symbol, for another file could have it, too: this one has what T refers to, not what E does. */
+#define SEEN __attribute__((visibility("default")))
+SEEN int seen[64];
+SEEN int called(int x) { return seen[x & 63] ^ x * 77; }
+#define T(n) int t##n(int x) { seen[x & 63] += n; return called(x + n) % (x + 3) ^ seen[(x * n) & 63]; }
+extern SEEN int getppid(void);
+extern SEEN int *environ;
+#define E(n) int e##n(int x) { return getppid() * x + (environ != 0) * n; }
+#define G(n) F(n##0) H(n##1) F(n##2) H(n##3) H(n##4) T(n##5) F(n##6) H(n##7)
+G(1) G(2) G(3) G(4) G(5) G(6) G(7) G(8) G(9) G(10) E(1) G(11) G(12) G(13) G(14) G(15) G(16)
+G(20) G(21) G(22) G(23) G(24) G(25) G(26) G(27) G(28) G(29) G(30) E(2) G(31) G(32)
 C
 cat >"$tmp/load.c" <<'C'
 #include <dlfcn.h>
@@ -43,7 +52,10 @@ so=(-O1 -fno-pic -fvisibility=hidden -shared -nostdlib "-Wl,-z,notext" "-Wl,-z,s
 {
 	gcc -m64 -mcmodel=large "${so[@]}" -o "$tmp/t64.so" "$tmp/t.c" && gcc -m32 "${so[@]}" -o "$tmp/t32.so" "$tmp/t.c" &&
 		gcc -O1 -o "$tmp/load" "$tmp/load.c" &&
-		readelf -d "$tmp/t64.so" | grep TEXTREL && readelf -d "$tmp/t32.so" | grep TEXTREL
+		readelf -d "$tmp/t64.so" | grep TEXTREL && readelf -d "$tmp/t32.so" | grep TEXTREL &&
+		readelf -rW "$tmp/t32.so" | grep 'R_386_PC32 .* called' && readelf -rW "$tmp/t32.so" | grep 'R_386_PC32 .* getppid' &&
+		readelf -rW "$tmp/t32.so" | grep 'R_386_32 .* seen' && readelf -rW "$tmp/t64.so" | grep 'R_X86_64_64 .* called' &&
+		readelf -rW "$tmp/t64.so" | grep 'R_X86_64_64 .* environ'
 } >"$tmp/out" 2>&1
 ok $? "two shared objects with text relocations"
 "$tool" db add --db "$tmp/known.db" "$tmp"/t{64,32}.so >"$tmp/out" 2>&1 && "$tool" db check --db "$tmp/known.db" >>"$tmp/out" 2>&1

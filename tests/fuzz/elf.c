@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fz_error err = { "" };
 	struct fz_elf elf;
-	struct fz_pe_site *sites;
-	size_t i, n, len;
+	struct fz_textrel r;
+	size_t i, len;
 	void *blob, *copy;
 	int ret;
 
@@ -43,10 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(blob);
 	}
 	if (ret) {
-		CHECK(!fz_elf_textrel(&elf, data, size, &sites, &n));
-		for (i = 0; i < n; i++)
-			CHECK(sites[i].rva < size && (!i || sites[i - 1].rva < sites[i].rva));
-		free(sites);
+		CHECK(!fz_elf_textrel(&elf, data, size, &r));
+		for (i = 0; i < r.nsites; i++)
+			CHECK(r.sites[i].rva < size && (!i || r.sites[i - 1].rva < r.sites[i].rva));
+		for (i = 0; i < r.nsymbols; i++)
+			CHECK(r.symbols[i].bytes <= 8 &&
+			      r.symbols[i].rva + r.symbols[i].bytes <= size);
+		fz_textrel_free(&r);
 	}
 	copy = malloc(size);
 	if (ret && copy) {

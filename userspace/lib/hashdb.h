@@ -146,6 +146,7 @@ enum fz_hashdb_blob {
 	FZ_BLOB_KERNEL,		/* kernel_image.h */
 	FZ_BLOB_RELOC,		/* reloc.h: where base relocations change code */
 	FZ_BLOB_MOVED,		/* moved.h: what a BIOS moves */
+	FZ_BLOB_SYMBOLS,	/* reloc.h: where relocations against symbols change code */
 	FZ_BLOB_ENTRIES = 16,	/* entries.h: where execution can begin */
 	FZ_BLOBS,
 };

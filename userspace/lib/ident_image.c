@@ -67,6 +67,24 @@ static int get_sites(struct fz_identify *id, const struct fz_image *c, uint32_t 
 	return 0;
 }
 
+/* As get_sites(): the symbols of the page. No two lie over each other. */
+static int get_symbols(struct fz_identify *id, const struct fz_image *c, uint32_t page,
+		       struct fz_reloc_symbol symbols[FZ_PAGE_SIZE / 4 + 2], size_t *n,
+		       struct fz_error *err)
+{
+	const void *data;
+	size_t len;
+	int ret;
+
+	*n = 0;
+	ret = fz_hashdb_extra(id->db, c->file, FZ_BLOB_SYMBOLS, 1 + page, &data, &len, err);
+	if (ret <= 0 || len > (FZ_PAGE_SIZE / 4 + 2) * sizeof(*symbols))
+		return ret < 0 ? ret : 0;
+	memcpy(symbols, data, len);
+	*n = len / sizeof(*symbols);
+	return 0;
+}
+
 /* Is @copy page @page of @class? 1; 2 if that is also a page of another class. */
 static int confirm(struct fz_identify *id, uint32_t class, uint32_t page, const uint8_t *copy,
 		   struct fz_error *err)
@@ -94,21 +112,28 @@ static int confirm(struct fz_identify *id, uint32_t class, uint32_t page, const 
 int fz_image_is_page(struct fz_identify *id, struct fz_images *im, const struct fz_frame *f,
 		     uint32_t class, uint32_t page, uint64_t base, struct fz_error *err)
 {
+	struct fz_reloc_symbol symbols[FZ_PAGE_SIZE / 4 + 2];
 	uint16_t sites[FZ_PAGE_SIZE];
 	uint8_t copy[FZ_PAGE_SIZE];
 	struct fz_image *c;
 	unsigned int way;
-	size_t n;
+	size_t n, m = 0;
+	bool led;
 	int ret;
 
 	ret = fz_image_class(id, im, class, &c, err);
 	if (ret <= 0)
 		return ret;
 	ret = get_sites(id, c, page, sites, &n, err);
-	for (way = 0; !ret && n && way < fz_reloc_ways(sites, n); way++) {
+	if (!ret)
+		ret = get_symbols(id, c, page, symbols, &m, err);
+	for (way = 0; !ret && (n || m) && way < fz_reloc_ways(sites, n); way++) {
 		memcpy(copy, id->r.contents[f->content].page, FZ_PAGE_SIZE);
 		fz_reloc_move(copy, sites, n, base - c->image.base, true, way);
+		led = fz_reloc_symbols(copy, symbols, m, base - c->image.base);
 		ret = confirm(id, class, page, copy, err);
+		if (ret > 0 && !led)
+			ret = FZ_IMAGE_BUT_SYMBOLS;
 	}
 	return ret;
 }

@@ -29,8 +29,11 @@ int fz_image_class(struct fz_identify *id, struct fz_images *im, uint32_t class,
 
 /*
  * Is @f page @page of @class, loaded at @base? 1; 2 if that is also a page of another
- * class; 0, or a negative errno.
+ * class; 3 if it is, but for symbols that may lead elsewhere than they should; 0, or a
+ * negative errno.
  */
+#define FZ_IMAGE_BUT_SYMBOLS	3
+
 int fz_image_is_page(struct fz_identify *id, struct fz_images *im, const struct fz_frame *f,
 		     uint32_t class, uint32_t page, uint64_t base, struct fz_error *err);
 

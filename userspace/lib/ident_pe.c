@@ -156,6 +156,10 @@ static int try_guess(struct fz_identify *id, struct state *st, struct fz_frame *
 	if (near)
 		return fz_image_compare(id, &st->images, f, c->class, c->page, base, false, err);
 	ret = fz_image_is_page(id, &st->images, f, c->class, c->page, base, err);
+	if (ret == FZ_IMAGE_BUT_SYMBOLS) {
+		fz_say_why(f, FZ_WHY_SYMBOLS);
+		return 1;
+	}
 	if (ret > 0 && add_place(st, f, c->class, c->page, base, ret > 1))
 		return fz_fail(err, -ENOMEM, "out of memory");
 	if (ret == 1)
@@ -281,6 +285,10 @@ static int look_at(struct fz_identify *id, struct state *st, struct sight *s, co
 					       err);
 		else if (!c->ncandidates)
 			ret = fz_image_is_page(id, &st->images, s->f, p->class, page, base, err);
+	}
+	if (ret == FZ_IMAGE_BUT_SYMBOLS) {
+		fz_say_why(s->f, FZ_WHY_SYMBOLS);
+		return 0;
 	}
 	if (ret > 0)
 		add_sight(s, p, page, base);

@@ -517,6 +517,8 @@ static const struct { const char *name, *text; } the_whys[FZ_WHYS] = {
 			"user mode, in a known program: a library that the database has not, or injected code" },
 	[FZ_WHY_CALLS]		= { "calls",
 			"a known kernel's code, with a call that leads where no other does" },
+	[FZ_WHY_SYMBOLS]	= { "symbols",
+			"a known program's code, with text relocations against symbols that may lead anywhere" },
 	[FZ_WHY_MISPLACED]	= { "misplaced", "a page of a known file where that can't have it" },
 };
 

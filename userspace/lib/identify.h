@@ -130,6 +130,7 @@ enum fz_why {		/* why a frame is unknown */
 	FZ_WHY_MODULES,
 	FZ_WHY_WITHIN,
 	FZ_WHY_CALLS,
+	FZ_WHY_SYMBOLS,
 	FZ_WHYS,
 };
 

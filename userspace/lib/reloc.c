@@ -55,6 +55,28 @@ unsigned int fz_reloc_ways(const uint16_t *sites, size_t n)
 	return ways;
 }
 
+bool fz_reloc_symbols(uint8_t *page, const struct fz_reloc_symbol *symbols, size_t n,
+		      uint64_t base)
+{
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct fz_reloc_symbol *s = &symbols[i];
+		uint64_t value = s->value + (s->flags & FZ_SYMBOL_BASE ? base : 0);
+		int k;
+
+		all &= !(s->flags & FZ_SYMBOL_OPEN);
+		for (k = 0; k < s->bytes && k < 8; k++) {
+			if (s->at + k < 0 || s->at + k >= PAGE)
+				continue;
+			all &= page[s->at + k] == (uint8_t)(value >> 8 * k);
+			page[s->at + k] = s->was >> 8 * k;
+		}
+	}
+	return all;
+}
+
 uint64_t fz_reloc_anchor(const uint8_t *block, unsigned int i)
 {
 	uint64_t hash;

@@ -53,6 +53,31 @@ void fz_reloc_move(uint8_t *page, const uint16_t *sites, size_t n, uint64_t dist
 unsigned int fz_reloc_ways(const uint16_t *sites, size_t n);
 
 /*
+ * FZ_BLOB_SYMBOLS of a file, index 1 + page: where the dynamic linker writes what a symbol
+ * gives. A symbol that the file itself defines gives @value, plus the load address if
+ * FZ_SYMBOL_BASE; unless another file in the process takes its place, which no page tells. So
+ * another value is not believed, and of a symbol that only other files have (FZ_SYMBOL_OPEN)
+ * none is.
+ */
+struct fz_reloc_symbol {
+	int16_t at;		/* in the page; it may begin before it or end behind it */
+	uint8_t bytes, flags;
+	uint32_t reserved;
+	uint64_t value;
+	uint64_t was;		/* in the file */
+};
+
+#define FZ_SYMBOL_BASE	1
+#define FZ_SYMBOL_OPEN	2
+
+/*
+ * Put back what the file has at the @n symbols of a page that was loaded at @base (which is
+ * added to the file's own addresses). Did each of them hold what it must?
+ */
+bool fz_reloc_symbols(uint8_t *page, const struct fz_reloc_symbol *symbols, size_t n,
+		      uint64_t base);
+
+/*
  * Anchors: blocks of FZ_ANCHOR bytes, at multiples of that in the page, that hold no
  * site and nothing loose. The hash of block @i; 0 = it says too little.
  */

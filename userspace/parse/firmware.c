@@ -12,6 +12,7 @@
 #include "moved.h"
 #include "pe.h"
 #include "reloc.h"
+#include "textrel.h"
 
 #define PAGE		4096U
 #define SEGMENTS	64		/* what the database takes */
@@ -28,6 +29,8 @@ struct program {
 	uint8_t *image;
 	struct fz_pe_site *sites;
 	size_t nsites;
+	const struct fz_textrel_symbol *symbols;	/* as sites, but against symbols */
+	size_t nsymbols;
 	size_t nsegments;
 	struct fz_hashdb_segment segments[SEGMENTS];
 	struct {
@@ -129,11 +132,28 @@ static void mark(uint64_t *blocks, uint32_t from, uint32_t to)
 		*blocks |= 1ULL << from;
 }
 
+/* The first symbol that ends behind @start. */
+static size_t first_symbol(const struct program *p, uint32_t start)
+{
+	size_t lo = 0, hi = p->nsymbols;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (p->symbols[mid].rva + p->symbols[mid].bytes <= start)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 /* Blocks of page @page that anchors can't be made of: they have a site, or are loose. */
 static uint64_t bad_blocks(const struct program *p, uint32_t page, const uint16_t *sites, size_t n)
 {
 	uint32_t start = page * PAGE, i;
 	uint64_t bad = 0;
+	size_t k;
 
 	for (i = 0; i < n; i++) {
 		uint32_t at = FZ_SITE_AT(sites[i]), bytes = fz_reloc_bytes(FZ_SITE_FIX(sites[i]));
@@ -142,6 +162,11 @@ static uint64_t bad_blocks(const struct program *p, uint32_t page, const uint16_
 			mark(&bad, 0, bytes - at);
 		else
 			mark(&bad, at, at + bytes);
+	}
+	for (k = first_symbol(p, start); k < p->nsymbols && p->symbols[k].rva < start + PAGE; k++) {
+		const struct fz_textrel_symbol *s = &p->symbols[k];
+
+		mark(&bad, s->rva > start ? s->rva - start : 0, s->rva + s->bytes - start);
 	}
 	for (i = 0; i < p->blob.image.nloose; i++) {
 		const struct fz_reloc_loose *l = &p->blob.ranges[i];
@@ -206,6 +231,22 @@ static int add_page(const struct program *p, uint32_t page, size_t *next, const 
 	return ret;
 }
 
+static int add_symbols(const struct program *p, uint32_t page, const struct fz_taker *t,
+		       struct fz_error *err)
+{
+	struct fz_reloc_symbol out[PAGE / 4 + 2];
+	uint32_t start = page * PAGE;
+	size_t i, n = 0;
+
+	for (i = first_symbol(p, start); i < p->nsymbols && p->symbols[i].rva < start + PAGE; i++) {
+		const struct fz_textrel_symbol *s = &p->symbols[i];
+
+		out[n++] = (struct fz_reloc_symbol){ (int64_t)s->rva - start, s->bytes, s->flags, 0,
+						     s->value, s->was };
+	}
+	return n ? t->extra(t->ctx, FZ_BLOB_SYMBOLS, 1 + page, out, n * sizeof(*out), err) : 0;
+}
+
 static int add_extras(const struct program *p, const struct fz_taker *t, struct fz_error *err)
 {
 	size_t len = sizeof(p->blob.image) + p->blob.image.nloose * sizeof(p->blob.ranges[0]);
@@ -217,6 +258,9 @@ static int add_extras(const struct program *p, const struct fz_taker *t, struct 
 	for (i = 0; !ret && i < p->nsegments; i++)
 		for (k = 0; !ret && k < p->segments[i].pages; k++)
 			ret = add_page(p, p->segments[i].offset / PAGE + k, &next, t, err);
+	for (i = 0; !ret && p->nsymbols && i < p->nsegments; i++)
+		for (k = 0; !ret && k < p->segments[i].pages; k++)
+			ret = add_symbols(p, p->segments[i].offset / PAGE + k, t, err);
 	return ret;
 }
 
@@ -259,8 +303,7 @@ static int take_program(const struct fz_hashdb_file *given, const void *data, si
 }
 
 int fz_firmware_elf(const struct fz_elf *elf, const void *data, size_t size,
-		    struct fz_pe_site *sites, size_t n, const struct fz_taker *t,
-		    struct fz_error *err)
+		    const struct fz_textrel *r, const struct fz_taker *t, struct fz_error *err)
 {
 	struct program *p = calloc(1, sizeof(*p));
 	size_t i;
@@ -269,8 +312,10 @@ int fz_firmware_elf(const struct fz_elf *elf, const void *data, size_t size,
 	if (!p)
 		return fz_fail(err, -ENOMEM, "out of memory");
 	p->pe.te = true;	/* no header with the base in it */
-	p->sites = sites;
-	p->nsites = n;
+	p->sites = r->sites;
+	p->nsites = r->nsites;
+	p->symbols = r->symbols;
+	p->nsymbols = r->nsymbols;
 	for (i = 0; i < elf->nsegments && i < SEGMENTS; i++) {
 		p->segments[i] = (struct fz_hashdb_segment) { elf->segments[i].offset,
 			elf->segments[i].vaddr, elf->segments[i].pages };

@@ -7,6 +7,7 @@
 
 #include "formats.h"
 #include "pe.h"
+#include "textrel.h"
 
 /* Rows of the table of formats.h. */
 int fz_firmware_pe(const struct fz_hashdb_file *f, const void *data, size_t size,
@@ -28,7 +29,6 @@ int fz_firmware_rom(const struct fz_hashdb_file *f, const void *data, size_t siz
  * text relocations, as those of a PE program are.
  */
 int fz_firmware_elf(const struct fz_elf *elf, const void *data, size_t size,
-		    struct fz_pe_site *sites, size_t n, const struct fz_taker *t,
-		    struct fz_error *err);
+		    const struct fz_textrel *r, const struct fz_taker *t, struct fz_error *err);
 
 #endif

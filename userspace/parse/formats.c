@@ -34,15 +34,14 @@ static int add_entries(const struct fz_elf *elf, const void *data, size_t size,
 static int add_textrel(const struct fz_elf *elf, const void *data, size_t size,
 		       const struct fz_taker *t, struct fz_error *err)
 {
-	struct fz_pe_site *sites;
-	size_t n;
-	int ret = fz_elf_textrel(elf, data, size, &sites, &n);
+	struct fz_textrel r;
+	int ret = fz_elf_textrel(elf, data, size, &r);
 
 	if (ret)
 		return fz_fail(err, ret, "out of memory");
-	if (n)
-		ret = fz_firmware_elf(elf, data, size, sites, n, t, err);
-	free(sites);
+	if (r.nsites || r.nsymbols)
+		ret = fz_firmware_elf(elf, data, size, &r, t, err);
+	fz_textrel_free(&r);
 	return ret;
 }
 
