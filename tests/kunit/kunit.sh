@@ -23,7 +23,7 @@ case $arch in
 um)
 	mapfile -t suites < <(printf '%s\n' "${suites[@]}" | grep -vE '/(hooks|prove)_kunit.c$')
 	;;
-x86_64) args+=(--arch=x86_64 --kunitconfig="$here/x86_64.config" --kconfig_add CONFIG_KASAN=y) ;;
+x86_64) args+=(--arch=x86_64 --kunitconfig="$here/x86_64.config") ;;
 *) die "usage: tests/kunit/kunit.sh um|x86_64" ;;
 esac
 
