@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# selftest.sh KVER CPU [SMP [unload|fuzz SECONDS [SEED]|NAME]] - the selftests in an emulated host; TAP
+# selftest.sh KVER CPU [SMP [unload|silent|fuzz SECONDS [SEED]|NAME]] - the selftests in an emulated host; TAP
 #
 # FZ_SELFTESTS names cases, FZ_ROUNDS how often the longer ones repeat; the results of such a run
 # are kept under NAME; FZ_APPEND is more for the host's command line.
@@ -9,7 +9,7 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/../../scripts/lib/common.sh"
 
-[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload|fuzz SECONDS [SEED]|NAME]]"
+[ $# -ge 2 ] || die "usage: tests/e2e/selftest.sh KVER amd|intel [SMP [unload|silent|fuzz SECONDS [SEED]|NAME]]"
 dir=$FZ_OUTDIR/check/${4:-selftest}-$1-$2
 case $1 in
 debug-*) dir+=-${3:-1} ;;
@@ -19,8 +19,8 @@ rm -rf -- "$dir"
 mkdir -p "$dir" || exit 1
 
 command="${FZ_ROUNDS:+FZ_ROUNDS=$FZ_ROUNDS }'$selftest' ${FZ_SELFTESTS-}"
-if [ "${4-}" = unload ]; then
-	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$("$FZ_TOP/scripts/kernels" fetch "$1")'"
+if [ "${4-}" = unload ] || [ "${4-}" = silent ]; then
+	command="'$FZ_TOP/tests/selftests/unload.sh' '$selftest' '$FZ_OUTDIR/build/'\$(uname -r)/fitzroy.ko '$("$FZ_TOP/scripts/kernels" fetch "$1")' $4"
 fi
 
 if [ "${4-}" = fuzz ]; then
