@@ -33,6 +33,7 @@ static struct fz_hashdb *db;
 static struct fz_identify *id;
 static struct fz_error err;
 static uint64_t seed = 7, seq;
+static uint32_t vm;
 
 static uint8_t rnd(void)
 {
@@ -63,6 +64,7 @@ static bool make_db(void)
 
 	for (i = 0; i < sizeof(image); i++)
 		image[i] = rnd();
+	memset(image + 0x7000, 0, FZ_PAGE_SIZE);
 	memcpy(image + 0x4120, "\x48\x8b\x15", 3);
 	image[0x4140] = 0xe8;
 	snprintf(path, sizeof(path), "%s/known.db", dir);
@@ -74,6 +76,8 @@ static bool make_db(void)
 	    fz_sites_symbol(s, 0x2100, 8, false, 0, ptr) ||
 	    fz_sites_symbol(s, 0x3100, 8, false, 0, ptr) ||
 	    fz_sites_symbol(s, 0x3108, 1, false, 0, fz_constant_id("runtime_shift_x", true)) ||
+	    fz_sites_symbol(s, 0x3140, 8, false, 0, fz_constant_id("runtime_ptr_y", false)) ||
+	    fz_sites_call(s, 0x7300, call, 6, 1, 5) ||
 	    fz_sites_call(s, 0x1300, call, 6, 1, 5) || fz_sites_call(s, 0x2300, call, 6, 1, 5) ||
 	    fz_sites_call(s, 0x3300, call, 6, 1, 6) || fz_sites_call(s, 0x3320, call, 6, 1, 5) ||
 	    fz_sites_call(s, 0x1340, call, 6, 1, INITIAL) ||
@@ -84,7 +88,7 @@ static bool make_db(void)
 	if (fz_hashdb_write_extra(w, FZ_BLOB_KERNEL, 0, packed, i, &err) ||
 	    fz_hashdb_write_extra(w, FZ_BLOB_KERNEL, 2, ftrace, sizeof(ftrace), &err))
 		return false;
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < PAGES - 1; i++)	/* the last has nothing to find it by */
 		if (!fz_sites_anchor(s, image, i, &hash) ||
 		    fz_hashdb_write_anchor(w, hash, i, &err))
 			return false;
@@ -129,7 +133,7 @@ static void runs_at(uint64_t rip, const uint8_t *p)
 
 	memcpy(r.page, p, FZ_PAGE_SIZE);
 	r.rec = (struct fz_rec){ .size = sizeof(r), .type = FZ_REC_EXEC, .flags = FZ_RECF_PAGE,
-		.seq = seq, .time = 1000 + seq, .vm = 1, .gfn = 0x1000 + seq, .rip = rip,
+		.seq = seq, .time = 1000 + seq, .vm = vm, .gfn = 0x1000 + seq, .rip = rip,
 		.cr3 = 0x1000, .mode = KERNEL, .hash = XXH64(r.page, FZ_PAGE_SIZE, 0) };
 	seq++;
 	if (fz_identify_add(id, &r.rec, &err))
@@ -145,6 +149,7 @@ static void begin(void)
 {
 	fz_identify_free(id);
 	seq = 0;
+	vm = 1;
 	if (fz_identify_new(&id, db, &err))
 		abort();
 	/* A page that is as in the file tells nothing about where the kernel lies. */
@@ -457,6 +462,80 @@ static void bpf(void)
 	   frame(5)->why == FZ_WHY_MODULES, "a large one goes on where its size says");
 }
 
+/* ------------------------------------------------------------ what is not shared */
+
+static void apart(void)
+{
+	begin();
+	load(1);
+	set(0x100, VALUE);
+	set(0x200, VALUE);
+	runs(1);
+	load(3);
+	set(0x140, OTHER);
+	runs(3);
+	load(2);
+	set(0x100, OTHER);
+	runs(2);
+	ok(known(1) && known(2) && modified(3, 8), "no constant has another's value");
+	make_tramp();
+	runs_at(TRAMP, tramp);
+	load(2);
+	call_to(2, 0x400, 0, TRAMP);
+	runs(2);
+	ok(known(5), "what one VM shows");
+	vm = 2;
+	load(2);
+	page[0x800] ^= 1;
+	runs(2);
+	ok(frame(6)->verdict == FZ_VERDICT_UNKNOWN, "where its kernel lies does not count in another");
+	load(3);
+	call_to(3, 0x300, functions[1], 0);
+	runs(3);
+	load(1);
+	set(0x100, OTHER);
+	set(0x200, OTHER);
+	runs(1);
+	load(2);
+	set(0x100, VALUE);
+	runs(2);
+	ok(known(7) && known(8) && modified(9, 8), "nor do its constants");
+	load(2);
+	call_to(2, 0x400, 0, TRAMP);
+	runs(2);
+	ok(modified(10, 5), "nor its trampolines");
+	load(1);
+	call_to(1, 0x300, functions[0], 0);
+	runs(1);
+	vm = 1;
+	load(2);
+	call_to(2, 0x300, functions[1], 0);
+	runs(2);
+	ok(known(11) && known(12), "nor where its pointers lead");
+}
+
+static void elsewhere(void)
+{
+	static const uint64_t by[] = { 0x1000, -0x1000ULL, 0x100000, -DELTA - 0x1000000 };
+	unsigned int i, n = 0;
+
+	for (i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+		begin();
+		fz_identify_free(id);
+		if (fz_identify_new(&id, db, &err))
+			abort();
+		runs_at(LINKED + DELTA + by[i] + 0x3080, page);
+		n += frame(0)->verdict == FZ_VERDICT_UNKNOWN;
+	}
+	ok(n == i, "no kernel lies at a place where KASLR puts none: %u", n);
+
+	begin();
+	load(7);
+	call_to(7, 0x300, functions[0], 0);
+	runs(7);
+	ok(known(0) && frame(1)->verdict == FZ_VERDICT_UNKNOWN, "a page with hardly any content is none");
+}
+
 int main(void)
 {
 	if (!ok(mkdtemp(dir) && make_db(), "a database of a kernel"))
@@ -467,6 +546,8 @@ int main(void)
 	bpf();
 	bounds();
 	more_bounds();
+	apart();
+	elsewhere();
 	fz_identify_free(id);
 	fz_hashdb_close(db);
 	unlink(path);

@@ -46,7 +46,7 @@ static bool is_part(void *ctx, uint64_t next, const uint8_t *bytes, int from, in
 	return !memcmp((uint8_t *)&rel + from, bytes + from, to - from);
 }
 
-static const struct fz_undo undo = {
+static struct fz_undo undo = {
 	.delta = 0x123456789000, .vaddr = 0x1000, .target = is_target, .target_part = is_part,
 };
 
@@ -214,9 +214,140 @@ static void test_broken(void)
 	ok(fz_undo(NULL, 0, original, &undo, have) == 0, "no sites");
 }
 
+/* ------------------------------------------------------------------ symbols */
+
+#define NEAR	(0x123456789000 + 0x8000)	/* where symbol 77 lies: near the page */
+#define FAR	0xffffffff81234000		/* symbol 78 */
+
+static uint64_t last_implied;
+static bool last_whole;
+
+static bool symbol(void *ctx, uint64_t id, bool whole, uint64_t implied, uint64_t *value)
+{
+	(void)ctx;
+	last_whole = whole;
+	last_implied = implied;
+	*value = id == 77 ? NEAR : FAR;
+	return id == 77 || id == 78;
+}
+
+static bool traced(void *ctx, uint64_t vaddr)
+{
+	(void)ctx;
+	return vaddr == NEAR;
+}
+
+static void make_symbols(void)
+{
+	struct fz_sites *s = fz_sites_new();
+	int bad = 0;
+
+	bad |= fz_sites_symbol(s, 600, 4, true, -4, 77);
+	bad |= fz_sites_symbol(s, 620, 8, false, 0x10, 78);
+	bad |= fz_sites_symbol(s, 640, 4, false, 0x20, 78);
+	bad |= fz_sites_symbol(s, 660, 8, false, 0, 79);
+	bad |= fz_sites_traced(s, 680);
+	bad |= fz_sites_delta(s, 700, 4, 16, false, 0x11223344);
+	bad |= fz_sites_symbol(s, PAGE - 2, 4, true, -4, 77);
+	ok(!bad && !fz_sites_write(s, 2, put, NULL, &err), "sites of symbols are packed");
+	fz_sites_free(s);
+}
+
+static void test_symbols(void)
+{
+	uint32_t rel = NEAR - 4 - (0x1000 + undo.delta + 600);
+	uint32_t v32 = (uint32_t)(FAR + 0x20), high = 0x11223344 + (undo.delta >> 16);
+	uint64_t v64 = FAR + 0x10, any = 0;
+	uint8_t b[4], call[5] = { 0xe8 };
+
+	make_symbols();
+	ok(!comes_out(0, 600, &rel, 4) && !comes_out(0, 660, &any, 8), "who knows no symbols allows none");
+	undo.symbol = symbol;
+	ok(comes_out(0, 600, &rel, 4) && last_whole && last_implied == NEAR,
+	   "a reference relative to itself, with an addend");
+	rel += 4;
+	ok(!comes_out(0, 600, &rel, 4) && last_implied == NEAR + 4, "not one without it");
+	ok(comes_out(0, 620, &v64, 8) && last_implied == FAR, "an address, with an addend");
+	v64 -= 0x20;
+	ok(!comes_out(0, 620, &v64, 8) && last_implied == FAR - 0x20, "not one with it subtracted");
+	ok(comes_out(0, 640, &v32, 4) && last_implied == FAR, "its lower half, extended by sign");
+	v32++;
+	ok(!comes_out(0, 640, &v32, 4), "not beside it");
+	any = FAR;
+	ok(!comes_out(0, 660, &any, 8), "a symbol that nobody knows: nothing is allowed");
+	rel = NEAR - 4 - (0x1000 + undo.delta + PAGE - 2);
+	memcpy(b, &rel, 4);
+	ok(comes_out(0, PAGE - 2, b, 2) && comes_out(1, 0, b + 2, 2) && !last_whole,
+	   "one that lies in two pages");
+	b[1] ^= 1;
+	b[2] ^= 1;
+	ok(!comes_out(0, PAGE - 2, b, 2) && !comes_out(1, 0, b + 2, 2), "each half is looked at");
+	ok(comes_out(0, 700, &high, 4), "the upper half of the delta");
+	high++;
+	ok(!comes_out(0, 700, &high, 4), "not another");
+
+	rel = NEAR - (0x1000 + undo.delta + 685);
+	memcpy(call + 1, &rel, 4);
+	ok(!comes_out(0, 680, call, 5), "who knows no trampolines allows none");
+	undo.traced = traced;
+	ok(comes_out(0, 680, call, 5), "a call to a trampoline");
+	call[0] = 0xcc;
+	ok(comes_out(0, 680, call, 5), "or int3 in its first byte");
+	call[0] = 0xe9;
+	ok(!comes_out(0, 680, call, 5), "not a jump");
+	call[0] = 0xe8;
+	call[1]++;
+	ok(!comes_out(0, 680, call, 5), "nor a call beside it");
+}
+
+/* A call over the end of a page: each half is one of a function's. */
+static void test_parts(void)
+{
+	struct fz_sites *s = fz_sites_new();
+	int32_t rel = 0x5000 - (0x1000 + PAGE - 3 + 5);
+	uint8_t b[6] = { 0xe8, 0, 0, 0, 0, 0x90 };
+	int bad = fz_sites_target(s, PAGE - 3, (const uint8_t *)"\xe8????\x90", 6, 1);
+
+	bad |= fz_sites_target(s, 200, (const uint8_t *)"\xe8????\x90", 6, 1);
+	ok(!bad && !fz_sites_write(s, 2, put, NULL, &err), "a call over a page's end is packed");
+	fz_sites_free(s);
+	memcpy(b + 1, &rel, 4);
+	ok(comes_out(0, PAGE - 3, b, 3) && comes_out(1, 0, b + 3, 3), "each half comes out");
+	b[1] ^= 1;
+	b[3] ^= 1;
+	ok(!comes_out(0, PAGE - 3, b, 3) && !comes_out(1, 0, b + 3, 3), "not where it leads to none");
+	b[1] ^= 1;
+	b[3] ^= 1;
+	b[5] = 0x91;
+	ok(!comes_out(1, 0, b + 3, 3), "nor with another byte behind it");
+	rel = 0x5000 - (0x1000 + 205);
+	memcpy(b + 1, &rel, 4);
+	ok(!comes_out(0, 200, b, 6), "nor one within a page");
+	b[5] = 0x90;
+	undo.target = NULL;
+	undo.target_part = NULL;
+	ok(!comes_out(0, 200, b, 6) && !comes_out(1, 0, b + 3, 3), "who knows no functions allows none");
+}
+
+static void test_constants(void)
+{
+	uint64_t ptr = fz_constant_id("runtime_ptr_x", false);
+	uint64_t shift = fz_constant_id("runtime_shift_x", true);
+	uint64_t max = fz_constant_id("runtime_ptr_USER_PTR_MAX", false);
+
+	ok(fz_constant_may_be(ptr, 0xffff888012345000) &&
+	   !fz_constant_may_be(ptr, 0xffff888012345001) &&
+	   !fz_constant_may_be(ptr, 0x7fff12345000) && !fz_constant_may_be(ptr, 0xfeff888012345000) &&
+	   fz_constant_may_be(shift, 63) && !fz_constant_may_be(shift, 64),
+	   "a constant is an aligned address of the kernel, or a shift");
+	ok(fz_constant_may_be(max, 0x7ffffffff000) && fz_constant_may_be(max, 0xfffffffffff000) &&
+	   !fz_constant_may_be(max, 0xffff888012345000) && !fz_constant_may_be(max, ~0ULL),
+	   "the end of user space is one of two");
+}
+
 int main(void)
 {
-	plan(26);
+	plan(52);
 	make();
 	test_values();
 	test_target();
@@ -224,5 +355,8 @@ int main(void)
 	test_moved();
 	test_near();
 	test_broken();
+	test_symbols();
+	test_parts();
+	test_constants();
 	return done();
 }

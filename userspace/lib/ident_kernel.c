@@ -55,9 +55,11 @@ struct trampoline {
 	uint64_t vaddr;
 };
 
-/* What was found out about a content; it stays true. */
+/*
+ * What was found out about a content in a VM; it stays true. In another VM it need not be:
+ * there, its calls may lead elsewhere.
+ */
 struct memo {
-	uint32_t content;
 	uint32_t kernel, page;
 	uint64_t delta;
 	bool known, patched, searched;
@@ -69,8 +71,9 @@ struct state {
 	size_t nkernels, kernels_cap;
 	struct base *bases;
 	size_t nbases, bases_cap;
-	struct memo *memos;		/* by content */
-	size_t nmemos;
+	struct memo *memos;
+	size_t nmemos, memos_cap;
+	struct fz_index by_memo;	/* by fz_memo_key() */
 	struct fz_unpacked sites;
 	struct fz_modules *modules;
 	struct constant *constants;
@@ -96,6 +99,7 @@ static void free_state(void *p)
 	free(s->constants);
 	free(s->trampolines);
 	free(s->memos);
+	free(s->by_memo.slot);
 	fz_unpacked_free(&s->sites);
 	fz_modules_free(s->modules);
 	fz_calls_free(s->calls);
@@ -443,12 +447,26 @@ static uint64_t load_base(const struct kernel *k, const struct fz_frame *f, uint
 	return (f->rip & PAGE_MASK) - (k->base + (uint64_t)page * FZ_PAGE_SIZE);
 }
 
+/* NULL: out of memory; not if it was asked for before. */
+static struct memo *memo_of(struct state *s, const struct fz_frame *f)
+{
+	uint32_t at = fz_memo_at(&s->by_memo, f);
+
+	if (at != FZ_NONE)
+		return &s->memos[at];
+	if (FZ_GROW(s->memos, s->nmemos, s->memos_cap) ||
+	    fz_index_add(&s->by_memo, fz_memo_key(f), s->nmemos))
+		return NULL;
+	s->memos[s->nmemos] = (struct memo){ 0 };
+	return &s->memos[s->nmemos++];
+}
+
 /* @page of kernel @at? 1: it is, and that is said. */
 static int try_at(struct fz_identify *id, struct state *s, struct fz_frame *f, uint32_t at,
 		  uint32_t page, uint64_t delta, uint8_t *want, uint8_t *undone,
 		  struct fz_error *err)
 {
-	struct memo *m = &s->memos[f->content];
+	struct memo *m = memo_of(s, f);
 	const uint8_t *have = id->r.contents[f->content].page;
 	const struct base b = { f->vm, at, delta };
 	int ret = try_page(id, s, &b, page, have, want, undone, err);
@@ -587,21 +605,6 @@ static bool concerns(const struct fz_identify *id, const struct fz_frame *f)
 	return fz_is_open(id, f) && f->cpl != 3 && f->mode & FZ_MODE_LMA;
 }
 
-static int grow_memos(struct fz_identify *id, struct state *s, struct fz_error *err)
-{
-	struct memo *m;
-
-	if (s->nmemos >= id->r.ncontents)
-		return 0;
-	m = reallocarray(s->memos, id->r.ncontents, sizeof(*m));
-	if (!m)
-		return fz_fail(err, -ENOMEM, "out of memory");
-	memset(m + s->nmemos, 0, (id->r.ncontents - s->nmemos) * sizeof(*m));
-	s->memos = m;
-	s->nmemos = id->r.ncontents;
-	return 0;
-}
-
 /* By anchors; by address; and once more, when it is known where calls lead. */
 enum pass { ANCHORS, ADDRESS, END };
 
@@ -609,11 +612,14 @@ enum pass { ANCHORS, ADDRESS, END };
 static int settle_one(struct fz_identify *id, struct state *s, struct fz_frame *f, enum pass pass,
 		      struct fz_error *err)
 {
-	struct memo *m = &s->memos[f->content];
+	struct memo *m;
 	int ret = 0;
 
 	if (!concerns(id, f))
 		return 0;
+	m = memo_of(s, f);
+	if (!m)
+		return fz_fail(err, -ENOMEM, "out of memory");
 	if (!m->known && in_kernel_range(f->rip))
 		ret = pass != ANCHORS ? by_address(id, s, f, pass == END, err) : 0;
 	if (!ret && !m->known && f->verdict == FZ_VERDICT_UNKNOWN &&
@@ -711,7 +717,6 @@ static int settle(struct fz_identify *id, void **state, struct fz_error *err)
 	ret = s->loaded ? 0 : load_kernels(id, s, err);
 	if (ret || !s->nkernels)
 		return ret ? ret : fz_made_name(id, err);
-	ret = grow_memos(id, s, err);
 	for (pass = ANCHORS; !ret && pass <= END; pass++) {
 		for (i = 0; ret >= 0 && i < id->r.nframes; i++)
 			ret = settle_one(id, s, &id->r.frames[i], pass, err);

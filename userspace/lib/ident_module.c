@@ -40,8 +40,8 @@ struct instance {
 };
 
 struct memo {
-	uint32_t content, instance, page;
-	bool known, patched;
+	uint32_t instance, page;
+	bool patched;
 };
 
 struct fz_modules {
@@ -49,8 +49,9 @@ struct fz_modules {
 	size_t nmodules, modules_cap;
 	struct instance *instances;
 	size_t ninstances, instances_cap;
-	struct memo *memos;		/* by content */
-	size_t nmemos;
+	struct memo *memos;		/* of what is known */
+	size_t nmemos, memos_cap;
+	struct fz_index by_memo;	/* by fz_memo_key() */
 	struct fz_unpacked sites;
 	struct fz_calls *calls;
 };
@@ -82,6 +83,7 @@ void fz_modules_free(struct fz_modules *m)
 	free(m->modules);
 	free(m->instances);
 	free(m->memos);
+	free(m->by_memo.slot);
 	fz_unpacked_free(&m->sites);
 	fz_calls_free(m->calls);
 	free(m);
@@ -452,7 +454,6 @@ static int region_of(const struct known_module *m, uint32_t page, uint64_t *offs
 static int found(struct fz_identify *id, struct fz_modules *m, struct fz_frame *f,
 		 const struct instance *i, uint32_t page, const uint8_t *want, struct fz_error *err)
 {
-	struct memo *memo = &m->memos[f->content];
 	size_t k;
 	int ret;
 
@@ -467,7 +468,10 @@ static int found(struct fz_identify *id, struct fz_modules *m, struct fz_frame *
 			return ret;
 	}
 	m->instances[k] = *i;
-	*memo = (struct memo){ f->content, k, page, true,
+	if (FZ_GROW(m->memos, m->nmemos, m->memos_cap) ||
+	    fz_index_add(&m->by_memo, fz_memo_key(f), m->nmemos))
+		return fz_fail(err, -ENOMEM, "out of memory");
+	m->memos[m->nmemos++] = (struct memo){ k, page,
 		memcmp(id->r.contents[f->content].page, want, FZ_PAGE_SIZE) != 0 };
 	ret = fz_identify_file(id, m->modules[i->module].file, &m->modules[i->module].class, err);
 	return ret ? ret : 1;
@@ -589,20 +593,23 @@ static int by_address(struct fz_identify *id, struct fz_modules *m, struct fz_fr
 static int settle_one(struct fz_identify *id, struct fz_modules *m, struct fz_frame *f, bool last,
 		      const struct fz_kernel_view *kernel, bool *progress, struct fz_error *err)
 {
-	struct memo *memo;
+	const struct memo *memo;
+	uint32_t at;
 	int ret;
 
 	if (!fz_is_open(id, f) || f->cpl == 3 || !(f->mode & FZ_MODE_LMA) || !in_area(f->rip))
 		return 0;
-	memo = &m->memos[f->content];
-	if (!memo->known) {
+	at = fz_memo_at(&m->by_memo, f);
+	if (at == FZ_NONE) {
 		ret = by_address(id, m, f, last, kernel, err);
 		if (!ret && !last)
 			ret = by_anchors(id, m, f, kernel, err);
 		if (ret <= 0)
 			return ret;
 		*progress = true;
+		at = fz_memo_at(&m->by_memo, f);
 	}
+	memo = &m->memos[at];
 	fz_say_known(id, f, m->modules[m->instances[memo->instance].module].class, memo->page,
 		     (f->rip & PAGE_MASK) - (uint64_t)memo->page * FZ_PAGE_SIZE, memo->patched);
 	return 0;
@@ -622,15 +629,6 @@ int fz_modules_settle(struct fz_identify *id, struct fz_modules *m,
 		ret = load(id, &m->modules[i], err);
 	if (ret)
 		return ret;
-	if (m->nmemos < id->r.ncontents) {
-		struct memo *p = reallocarray(m->memos, id->r.ncontents, sizeof(*p));
-
-		if (!p)
-			return fz_fail(err, -ENOMEM, "out of memory");
-		memset(p + m->nmemos, 0, (id->r.ncontents - m->nmemos) * sizeof(*p));
-		m->memos = p;
-		m->nmemos = id->r.ncontents;
-	}
 	for (pass = 0; !ret && pass < PASSES && !last; pass++) {
 		last = !progress || pass == PASSES - 1;
 		progress = false;

@@ -20,6 +20,19 @@ struct fz_kernel_view {
 	void *ctx;
 };
 
+/* What is found out about a content counts in its VM only: the key of such a memo. */
+static inline uint64_t fz_memo_key(const struct fz_frame *f)
+{
+	return (uint64_t)f->vm << 32 | f->content;
+}
+
+static inline uint32_t fz_memo_at(const struct fz_index *x, const struct fz_frame *f)
+{
+	size_t it = FZ_INDEX_START(fz_memo_key(f));
+
+	return fz_index_next(x, fz_memo_key(f), &it);
+}
+
 struct fz_modules;
 
 struct fz_modules *fz_modules_new(void);
