@@ -19,6 +19,7 @@ static const struct fake_file files[] = {
 	{ "/usr/bin/evil", "evil", "1", 7, true, 1, 0x1000, 1, { 666 } },
 	/* Code of ARM: its last page is alpha's first, its first two nobody else's. */
 	{ "/arm/bin/cat", "arm", "1", 10, true, 4, 0x4000, 3, { 30, 31, 10 } },
+	{ "/usr/bin/same", "same", "1", 11, true, 4, 0x4000, 3, { 70, 71, 71 } },
 };
 
 #define BASE	0x7f0000000000ULL
@@ -100,6 +101,20 @@ static void test_foreign(void)
 	   !program("/arm/bin/cat", FZ_VERDICT_MODIFIED) &&
 	   r->frames[4].verdict == FZ_VERDICT_UNKNOWN && r->frames[5].verdict == FZ_VERDICT_UNKNOWN,
 	   "nor is a changed page one of its");
+	end();
+}
+
+static void test_same(void)
+{
+	begin();
+	exec(0x1000, BASE + 0x4000, 70);
+	exec(0x1000, BASE + 0x6000, 71);
+	settle();
+	ok(is(1, FZ_VERDICT_KNOWN, "/usr/bin/same", 6), "two pages alike: the address tells which");
+	exec(0x1000, BASE + 0x1000 + 0x4000, 70);
+	settle();
+	ok(is(1, FZ_VERDICT_KNOWN, "/usr/bin/same", FZ_NO_PAGE) && !r->frames[1].placed,
+	   "loaded twice, so that both fit: that file, but which page nobody knows");
 	end();
 }
 
@@ -408,9 +423,10 @@ static void test_counting(void)
 
 int main(void)
 {
-	plan(4 + 3 + 9 + 2 + 2 + 1 + 5 + 9 + 4 + 7 + 2);
+	plan(4 + 3 + 2 + 9 + 2 + 2 + 1 + 5 + 9 + 4 + 7 + 2);
 	test_unique();
 	test_foreign();
+	test_same();
 	test_shared();
 	test_spanning();
 	test_same_page_twice();

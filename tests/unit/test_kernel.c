@@ -342,6 +342,11 @@ static void trampolines(void)
 			n++;
 	}
 	ok(!n, "nor is anything else in a trampoline left open: %u", n);
+	begin();
+	make_tramp();
+	memset(tramp + 0x69, 0, 4);
+	runs_at(TRAMP, tramp);
+	ok(frame(1)->why == FZ_WHY_MODULES, "its ops lie in the kernel's half");
 }
 
 /* What a guest can have remembered has an end, and behind it nothing new is believed. */

@@ -337,7 +337,8 @@ static void test_constants(void)
 
 	ok(fz_constant_may_be(ptr, 0xffff888012345000) &&
 	   !fz_constant_may_be(ptr, 0xffff888012345001) &&
-	   !fz_constant_may_be(ptr, 0x7fff12345000) && !fz_constant_may_be(ptr, 0xfeff888012345000) &&
+	   !fz_constant_may_be(ptr, 0x7fff12345000) &&
+	   !fz_constant_may_be(ptr, 0xfeff888012345000) &&
 	   fz_constant_may_be(shift, 63) && !fz_constant_may_be(shift, 64),
 	   "a constant is an aligned address of the kernel, or a shift");
 	ok(fz_constant_may_be(max, 0x7ffffffff000) && fz_constant_may_be(max, 0xfffffffffff000) &&
