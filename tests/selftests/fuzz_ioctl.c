@@ -52,17 +52,21 @@ static const struct {
 	const char *name;
 	uint32_t size;
 	unsigned int may;	/* with an argument that is right */
+	uint32_t min;		/* in the contract's first version, if it grew since */
 } ioctls[] = {
-	[_IOC_NR(FZ_IOC_INFO)] = { "INFO", sizeof(struct fz_info), GOOD },
+	[_IOC_NR(FZ_IOC_INFO)] = { "INFO", sizeof(struct fz_info), GOOD,
+		offsetof(struct fz_info, verify_ns) },
 	[_IOC_NR(FZ_IOC_ATTACH)] = { "ATTACH", sizeof(struct fz_attach),
 		GOOD | BADF | NOTTY | ALREADY | OPNOTSUPP | NOSPC | NOMEM | SRCH },
 	[_IOC_NR(FZ_IOC_DETACH)] = { "DETACH", sizeof(struct fz_detach), GOOD | NOENT },
 	[_IOC_NR(FZ_IOC_LIST)] = { "LIST", sizeof(struct fz_list), GOOD | FAULT },
-	[_IOC_NR(FZ_IOC_STAT)] = { "STAT", sizeof(struct fz_stat), GOOD | NOENT },
+	[_IOC_NR(FZ_IOC_STAT)] = { "STAT", sizeof(struct fz_stat), GOOD | NOENT,
+		offsetof(struct fz_stat, c.verified) },
 	[_IOC_NR(FZ_IOC_READ)] = { "READ", sizeof(struct fz_read),
 		GOOD | NOENT | NODATA | STALE | FAULT | NOMEM },
 	[_IOC_NR(FZ_IOC_BARRIER)] = { "BARRIER", sizeof(struct fz_barrier), GOOD },
-	[_IOC_NR(FZ_IOC_AUDIT)] = { "AUDIT", sizeof(struct fz_audit), GOOD | NOENT },
+	[_IOC_NR(FZ_IOC_AUDIT)] = { "AUDIT", sizeof(struct fz_audit), GOOD | NOENT,
+		offsetof(struct fz_audit, found) },
 };
 
 #define IOCTLS	(sizeof(ioctls) / sizeof(ioctls[0]))
@@ -300,7 +304,7 @@ void fuzz_ioctl(struct thread *t)
 		may = TOOBIG;
 	if (place == CROSSES && room > 8)
 		may = FAULT;
-	if (size < ioctls[nr].size || size > PAGE)
+	if (size < (ioctls[nr].min ?: ioctls[nr].size) || size > PAGE)
 		may = INVAL;
 	if (place == READ_ONLY && may & (GOOD | OPNOTSUPP))
 		may = (may & ~(GOOD | OPNOTSUPP)) | FAULT;
