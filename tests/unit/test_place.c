@@ -148,6 +148,34 @@ static void test_weak(void)
 	end();
 }
 
+/* A page that is in more places than are kept: those that are kept may all be of one file. */
+static void test_uncounted(void)
+{
+	static struct fake_file many[16];
+	unsigned int i, k;
+
+	for (i = 0; i < 15; i++) {
+		many[i] = (struct fake_file){ "/usr/lib/libsame.so", "same", "1", 7, true, 1, 0x1000,
+					      FAKE_PAGES, { 0 } };
+		for (k = 0; k < FAKE_PAGES; k++)
+			many[i].contents[k] = 40;
+	}
+	many[15] = (struct fake_file){ "/usr/lib/libother.so", "other", "1", 8, true, 1, 0x1000, 1,
+				       { 40 } };
+	begin_with(many, 14);
+	exec(0x1000, BASE + 0x1000, 40);
+	settle();
+	ok(known(0, FZ_NO_PAGE), "all pages of one file are equal: it is that file's");
+	end();
+
+	begin_with(many, 16);
+	exec(0x1000, BASE + 0x1000, 40);
+	settle();
+	ok(r->contents[0].uncounted && r->frames[0].verdict == FZ_VERDICT_AMBIGUOUS,
+	   "... and of so many others that not all were looked at: ambiguous");
+	end();
+}
+
 /* The original is at hand, or another page of its file. */
 static uint32_t shift;
 
@@ -216,10 +244,11 @@ static void test_bytes(void)
 
 int main(void)
 {
-	plan(10 + 5 + 5 + 7);
+	plan(10 + 5 + 5 + 2 + 7);
 	test_linked_address();
 	test_overlap();
 	test_weak();
+	test_uncounted();
 	test_bytes();
 	return done();
 }

@@ -111,6 +111,15 @@ static void test_flood(void)
 	end();
 }
 
+/* A page that liba and libb have, in a space where a page of liba's alone lies as in liba: known? */
+static bool beside_its_own(void)
+{
+	add(1, 0xabc000, A + 0x1000 + 4, 20, false);
+	add(1, 0xabc000, A + 0x4000 + 4, 51, false);
+	settle();
+	return r->frames[r->nframes - 1].verdict == FZ_VERDICT_KNOWN;
+}
+
 /* As of a forking shell, for days: the same programs at other addresses. */
 static void test_processes(void)
 {
@@ -128,6 +137,11 @@ static void test_processes(void)
 	ok(r->vms[0].frames == 1200 && r->vms[0].known == 1200 && adds_up(256), "all are counted, and known");
 	ok(r->vms[0].unplaced, "so many places that not all are kept: that is noted");
 	ok(p && p->nspaces && p->nspaces <= 64, "of address spaces only those that are kept");
+	ok(!beside_its_own(), "so a page of one of two files, beside the one's own, may yet be the other's");
+	end();
+
+	begin(256);
+	ok(beside_its_own(), "where all places are known it is not");
 	end();
 }
 
