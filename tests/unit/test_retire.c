@@ -111,7 +111,7 @@ static void test_flood(void)
 	end();
 }
 
-/* A page that liba and libb have, in a space where a page of liba's alone lies as in liba: known? */
+/* A page that liba and libb have, where a page of liba alone lies as in liba: is it known? */
 static bool beside_its_own(void)
 {
 	add(1, 0xabc000, A + 0x1000 + 4, 20, false);
