@@ -16,6 +16,7 @@
 #include "fault.h"
 #include "hooks.h"
 #include "host.h"
+#include "inject.h"
 #include "mmu.h"
 #include "sweep.h"
 #include "vm.h"
@@ -214,7 +215,8 @@ static void prove_entry(struct pt_regs *regs)
 		return;
 	switch (proof.calls++) {
 	case 0:
-		regs->cx = fz_acc_deny(regs->cx, FZ_ACC_EXEC | FZ_ACC_WRITE);
+		if (!fz_inject(FZ_INJECT_ENTRY))
+			regs->cx = fz_acc_deny(regs->cx, FZ_ACC_EXEC | FZ_ACC_WRITE);
 		break;
 	case 1:
 		/* On the stack, behind the return address: old_spte. */

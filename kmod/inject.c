@@ -13,6 +13,7 @@ module_param_named(inject_x_huge, left[FZ_INJECT_X_HUGE].counter, int, 0600);
 module_param_named(inject_w, left[FZ_INJECT_W].counter, int, 0600);
 module_param_named(inject_zap, left[FZ_INJECT_ZAP].counter, int, 0600);
 module_param_named(inject_encrypted, left[FZ_INJECT_ENCRYPTED].counter, int, 0600);
+module_param_named(inject_entry, left[FZ_INJECT_ENTRY].counter, int, 0600);
 MODULE_INFO(inject, "breaks its promise on purpose: for tests only");
 
 bool fz_inject(enum fz_fault_kind kind)

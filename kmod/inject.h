@@ -16,6 +16,7 @@ enum fz_fault_kind {
 	FZ_INJECT_W,		/* an entry of an executable frame keeps W */
 	FZ_INJECT_ZAP,		/* entries are not dropped */
 	FZ_INJECT_ENCRYPTED,	/* while it is not 0 all VMs look encrypted */
+	FZ_INJECT_ENTRY,	/* at load: KVM makes an entry with other access than it is told */
 	FZ_INJECT_KINDS,
 };
 

@@ -33,6 +33,7 @@
 struct vm_files {
 	struct file *kvm, *vm, *vcpu;
 	unsigned long user;		/* guest page, a page for arguments, an untouched one */
+	bool said;			/* the log has the reason */
 };
 
 static long do_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -201,8 +202,10 @@ static long live(struct vm_files *f)
 	fz_hooks_prove_vm(kvm, RESET_PAGE >> PAGE_SHIFT);
 
 	err = run_guest(f);
-	if (!err && !fz_hooks_prove_entry())
+	if (!err && !fz_hooks_prove_entry()) {
+		f->said = true;
 		err = -ENXIO;
+	}
 	if (!err)
 		err = write_clock(f);
 	if (!err)
@@ -241,10 +244,11 @@ int fz_prove_hooks(void)
 
 	vm_munmap(f.user, 3 * PAGE_SIZE);
 
-	if (err)
+	/* One reason: hooks that the guest did not come to are none. */
+	if (err && !f.said)
 		pr_err("fitzroy: not loaded: the guest that proves the hooks ended early (error %ld)\n",
 		       err);
-	if (silent)
+	else if (!err && silent)
 		pr_err("fitzroy: not loaded: the hook on %s does not fire on this kernel\n",
 		       silent);
 	return err ?: silent ? -ENXIO : 0;

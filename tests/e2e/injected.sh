@@ -43,6 +43,14 @@ kvm() # PARAM...: the modules of KVM anew
 	done </tmp/modules
 }
 rmmod fitzroy
+# A KVM that does not make entries as it is told: the module does not load, and says what it saw.
+dmesg -C
+if insmod "\$faulty" inject_entry=1; then
+	echo 'entry it loads'
+	rmmod fitzroy
+else
+	echo "entry \$(dmesg | grep -o 'fitzroy: not loaded: .*' | uniq | tr '\n' ';')"
+fi
 insmod "\$faulty" ring_kib=1024 || exit 1
 part 'planted faults'
 "\$selftest" audit-x audit-x-huge audit-w audit-zap audit-zap-huge encrypted
@@ -82,10 +90,16 @@ awk -v k="$1" -v own_goals="$own_goals" -v rc="$rc" '
 		ok(good, part ": " $0)
 		next
 	}
+	/^entry / {
+		refused = /^entry fitzroy: not loaded: KVM.s page-table entries are not as expected: 0x[^;]*;$/
+		print "# " $0
+		next
+	}
 	/^record / { recorded = $2 == "0"; next }
 	{ print "# " $0 }
 	END {
 		over()
+		ok(refused, "entries that are not as told: not loaded, and the log has that one reason")
 		ok(recorded, "a guest that stays mixed is recorded")
 		ok(own_goals == "0", "the product has nothing to break itself with")
 		ok(!rc, "no splat in the host")
